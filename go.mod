@@ -1,0 +1,3 @@
+module github.com/custsync/custsync
+
+go 1.26
