@@ -27,6 +27,7 @@ type Message struct {
 	Event uint64    // the event's own sequence in CUSTOMERS; equals Seq for a Live message
 	Cause Cause
 	Force bool // send even what the ledger calls unchanged
+	Again bool // an earlier owner of the shard may have been lent it, and may have sent it
 }
 
 // Feed lends the messages of one consumer of one shard, in order and without

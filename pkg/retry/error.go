@@ -40,6 +40,10 @@ type Error struct {
 	// Unsent says that the call certainly had no effect at the provider, so that
 	// its rows are not in doubt.
 	Unsent bool
+	// Over says that the call has ended at the provider too, so that nothing of
+	// it can take effect later: it was answered, by the provider and not by a
+	// proxy in front of it. Unsent calls are over.
+	Over bool
 	// Code is a short word without customer data for status and metrics, such as
 	// "http_503", "timeout", "not_json".
 	Code string
