@@ -8,9 +8,7 @@
 // a Config are relative to the working directory.
 package config
 
-import (
-	"time"
-)
+import "time"
 
 // Config is the whole file.
 type Config struct {
@@ -21,7 +19,7 @@ type Config struct {
 	Workers      Workers       `yaml:"workers"`
 	Destinations []Destination `yaml:"destinations"`
 
-	name string // the file's name, as it was given
+	file *file
 }
 
 // NATS says where JetStream is.
@@ -123,3 +121,6 @@ func (c *Config) Destination(name string) *Destination {
 	}
 	return nil
 }
+
+// File is the file's name as it was given to Load.
+func (c *Config) File() string { return c.file.name }

@@ -34,7 +34,8 @@ type Destination struct {
 	// if there are none.
 	Options *Node `yaml:"options"`
 
-	node *Node // the whole destination in the file
+	node *Node  // the whole destination in the file
+	path string // of it
 }
 
 // Start says with which events a new destination begins.

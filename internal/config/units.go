@@ -13,7 +13,7 @@ import (
 // B, kB, MB, GB (powers of 1000) and KiB, MiB, GiB (powers of 1024).
 type Size int
 
-var errUnit = errors.New("unknown unit")
+var errSize = errors.New("not a number of bytes")
 
 // UnmarshalText reads a size as it is written in the file.
 func (s *Size) UnmarshalText(text []byte) error {
@@ -35,11 +35,11 @@ func (s *Size) UnmarshalText(text []byte) error {
 	case "gib":
 		factor = 1 << 30
 	default:
-		return errUnit
+		return errSize
 	}
 	n, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
 	if err != nil || strings.ContainsAny(number, "xXpP_infINFnaNA") {
-		return errors.New("not a number")
+		return errSize
 	}
 	bytes := n * factor
 	if bytes < 0 || bytes > math.MaxInt32 || bytes != math.Trunc(bytes) {
