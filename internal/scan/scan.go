@@ -260,6 +260,10 @@ func (s *Scanner) space() byte {
 	return 0
 }
 
+// Fail makes the scanner fail for a reason of the caller's: a value that is
+// valid JSON and yet not what is wanted. Message must not repeat the value.
+func (s *Scanner) Fail(message string) { s.fail(message) }
+
 // fail keeps the first failure and moves to the end, where nothing more can be
 // read and every loop ends.
 func (s *Scanner) fail(message string) { s.failAt(s.pos, message) }

@@ -29,6 +29,11 @@ const (
 //
 // Strings of a decoded Event share memory with the bytes it was decoded from,
 // which must not change while it is in use.
+//
+// To publish one, Shop and Customer are enough; the Publisher fills in the rest.
+// Data, where it is set, is what is published, so that fields which Customer does
+// not name go along; it must not contradict Customer. After changing a decoded
+// Customer, set Data to nil.
 type Event struct {
 	ID          string
 	Type        Type
@@ -38,4 +43,5 @@ type Event struct {
 	TimeVersion bool  // Version was made of Time
 	Customer    Customer
 	Data        []byte // the data object's raw JSON, for fields that Customer does not name
+	TraceParent string // W3C trace context; travels as a header, not in the document
 }
