@@ -70,14 +70,14 @@ func (d *delivery) run(ctx context.Context) error {
 		case mayCreate(&d.rows[i]):
 			absent = append(absent, i)
 		default:
-			d.outcomes[i] = again("thulium doesn't know the customer's id any more")
+			d.outcomes[i] = again("is not known to thulium any more")
 		}
 	}
 	if gone, err = d.update(ctx, found); err != nil {
 		return err
 	}
 	for _, i := range gone {
-		d.outcomes[i] = again("the customer went while it was updated")
+		d.outcomes[i] = again("went while the customer was updated")
 	}
 	return d.create(ctx, absent)
 }
@@ -85,7 +85,7 @@ func (d *delivery) run(ctx context.Context) error {
 // again has the row come back to be looked up. In doubt it is as far as its lane
 // goes: from then on it is one that may create.
 func again(why string) sinks.Outcome {
-	return sinks.Outcome{Verdict: sinks.Retryable, InDoubt: true, Message: why}
+	return sinks.Outcome{Verdict: sinks.Retryable, InDoubt: true, Errors: []sinks.FieldError{{Field: "customer_id", Message: why}}}
 }
 
 // update sends rows whose ids are known and returns those that Thulium doesn't know.
