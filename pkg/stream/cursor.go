@@ -1,0 +1,267 @@
+package stream
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// ErrShardLost says that somebody else took the shard over.
+var ErrShardLost = errors.New("the shard was taken over by another worker")
+
+// ErrNoShard says that the shard was never laid out.
+var ErrNoShard = errors.New("the shard is not laid out")
+
+// Place names one shard of one destination. Generation counts the changes of
+// the number of shards.
+type Place struct {
+	Destination string
+	Generation  int
+	Shards      int // of the destination in this generation; it divides the number of partitions
+	ID          int // 0 to Shards-1
+}
+
+func (p Place) String() string {
+	return p.Destination + "-" + strconv.Itoa(p.Generation) + "-" + strconv.Itoa(p.ID)
+}
+
+func (p Place) subject() string {
+	return workersPrefix + "cursor." + p.Destination + "." + strconv.Itoa(p.Generation) + "." + strconv.Itoa(p.ID)
+}
+
+// partitions are those of the shard: from the first up to, not including, the last.
+func (p Place) partitions(all int) (first, last int) {
+	return p.ID * all / p.Shards, (p.ID + 1) * all / p.Shards
+}
+
+// Cursor is how far a shard is, in the sequences of its two streams.
+type Cursor struct {
+	Events  Progress `json:"events"`
+	Wakeups Progress `json:"wakeups"`
+}
+
+// Progress is how far one of a shard's feeds is. Lent is at or above all that
+// an owner may have been lent.
+type Progress struct {
+	Settled uint64 `json:"settled"`
+	Lent    uint64 `json:"lent"`
+}
+
+// cursor keeps a shard's Cursor stored while the shard is owned. Whoever opens
+// it later makes its writes fail.
+type cursor struct {
+	post    *post
+	subject string
+
+	writing  sync.Mutex // held while a write is under way
+	revision uint64
+	stored   Cursor
+	lost     bool
+
+	mu   sync.Mutex // guards what the feeds have told
+	told Cursor
+
+	changed chan struct{}
+	stop    context.CancelFunc
+	wg      sync.WaitGroup
+}
+
+const (
+	cursorPause = 200 * time.Millisecond // between writes of settled
+	// lentStep is how far ahead lending is noted, so that it costs a write in a
+	// long while. After a take-over so many events are taken for lent at most.
+	lentStep = 1 << 16
+)
+
+// openCursor reads a shard's cursor and takes it over.
+func openCursor(ctx context.Context, p *post, place Place) (*cursor, error) {
+	c := &cursor{post: p, subject: place.subject(), changed: make(chan struct{}, 1)}
+	data, revision, err := p.last(ctx, workersStream, c.subject)
+	if err != nil {
+		return nil, fmt.Errorf("cursor of shard %s: %w", place, err)
+	}
+	if len(data) == 0 {
+		return nil, fmt.Errorf("cursor of shard %s: %w", place, ErrNoShard)
+	}
+	if err := json.Unmarshal(data, &c.stored); err != nil {
+		return nil, fmt.Errorf("cursor of shard %s: %w", place, err)
+	}
+	c.told, c.revision = c.stored, revision
+	// Stored as it is: from now on a former owner's write fails.
+	if err := c.write(ctx, c.stored); err != nil {
+		return nil, fmt.Errorf("cursor of shard %s: %w", place, err)
+	}
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	c.stop = stop
+	c.wg.Go(func() { c.run(running) })
+	return c, nil
+}
+
+// settle notes progress, to be stored soon.
+func (c *cursor) settle(of func(*Cursor) *Progress, seq uint64) {
+	c.mu.Lock()
+	p := of(&c.told)
+	p.Settled = max(p.Settled, seq)
+	c.mu.Unlock()
+	select {
+	case c.changed <- struct{}{}:
+	default:
+	}
+}
+
+// lend makes sure that messages up to seq are noted as lent before they are.
+func (c *cursor) lend(ctx context.Context, of func(*Cursor) *Progress, seq uint64) error {
+	c.mu.Lock()
+	p := of(&c.told)
+	if seq <= p.Lent {
+		c.mu.Unlock()
+		return nil
+	}
+	before := p.Lent
+	p.Lent = seq + lentStep
+	c.mu.Unlock()
+	err := c.save(ctx)
+	if err != nil {
+		c.mu.Lock()
+		p.Lent = before
+		c.mu.Unlock()
+	}
+	return err
+}
+
+// run stores what was settled, every now and then.
+func (c *cursor) run(ctx context.Context) {
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for {
+		select {
+		case <-c.changed:
+		case <-ctx.Done():
+			return
+		}
+		if err := c.save(ctx); err != nil && !errors.Is(err, ErrShardLost) {
+			c.again() // tried again after the pause; nothing is lost but the time of repeats
+		}
+		pause.Reset(cursorPause)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (c *cursor) again() {
+	select {
+	case c.changed <- struct{}{}:
+	default:
+	}
+}
+
+// save stores what was told.
+func (c *cursor) save(ctx context.Context) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	c.mu.Lock()
+	told := c.told
+	c.mu.Unlock()
+	if c.lost {
+		return ErrShardLost
+	}
+	if told == c.stored {
+		return nil
+	}
+	return c.write(ctx, told)
+}
+
+// write stores the value by compare-and-set. A lost answer is looked up.
+func (c *cursor) write(ctx context.Context, value Cursor) error {
+	data, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	a, err := c.post.one(ctx, compareAndSet(c.subject, c.revision, data))
+	if err != nil && ctx.Err() != nil {
+		return err
+	}
+	if err != nil || a.lost() {
+		kept, revision, getErr := c.post.last(ctx, workersStream, c.subject)
+		switch {
+		case getErr != nil:
+			return getErr
+		case revision == c.revision:
+			return err // not stored, and nobody else's
+		case !bytes.Equal(kept, data):
+			c.lost = true
+			return ErrShardLost
+		}
+		a = answer{seq: revision}
+	}
+	if err := a.err(); err != nil {
+		return err
+	}
+	c.revision, c.stored = a.seq, value
+	return nil
+}
+
+// close stores what was told last and ends.
+func (c *cursor) close(ctx context.Context) error {
+	c.stop()
+	c.wg.Wait()
+	return c.save(ctx)
+}
+
+// compareAndSet is a message that is stored only while the subject's last
+// sequence is the one given; 0: there is none.
+func compareAndSet(subject string, revision uint64, data []byte) *nats.Msg {
+	return &nats.Msg{
+		Subject: subject,
+		Header:  nats.Header{expectedLast: {strconv.FormatUint(revision, 10)}},
+		Data:    data,
+	}
+}
+
+const expectedLast = "Nats-Expected-Last-Subject-Sequence"
+
+// createCursor stores a shard's first cursor, unless it has one.
+func (s *Streams) createCursor(ctx context.Context, place Place, from Cursor) error {
+	data, err := json.Marshal(from)
+	if err != nil {
+		return err
+	}
+	for {
+		a, err := s.post.one(ctx, compareAndSet(place.subject(), 0, data))
+		switch {
+		case errors.Is(err, errNoAnswer) && ctx.Err() == nil:
+			continue
+		case err != nil:
+			return err
+		case a.lost():
+			return nil // it is there
+		}
+		return a.err()
+	}
+}
+
+// Cursor returns how far a shard is, as it is stored.
+func (s *Streams) Cursor(ctx context.Context, place Place) (Cursor, error) {
+	data, _, err := s.post.last(ctx, workersStream, place.subject())
+	if err != nil {
+		return Cursor{}, fmt.Errorf("cursor of shard %s: %w", place, err)
+	}
+	if len(data) == 0 {
+		return Cursor{}, fmt.Errorf("cursor of shard %s: %w", place, ErrNoShard)
+	}
+	var c Cursor
+	if err := json.Unmarshal(data, &c); err != nil {
+		return Cursor{}, fmt.Errorf("cursor of shard %s: %w", place, err)
+	}
+	return c, nil
+}

@@ -1,0 +1,47 @@
+package stream
+
+import (
+	"context"
+
+	"github.com/custsync/custsync/pkg/pipeline"
+	"github.com/nats-io/nats.go"
+)
+
+// feed lends the events of one shard.
+type feed struct {
+	reader *reader
+	cursor *cursor
+	lent   uint64 // what an earlier owner may have been lent
+}
+
+var _ pipeline.Feed = (*feed)(nil)
+
+func ofEvents(c *Cursor) *Progress  { return &c.Events }
+func ofWakeups(c *Cursor) *Progress { return &c.Wakeups }
+
+func (f *feed) Fetch(ctx context.Context, maxBytes int) ([]pipeline.Message, error) {
+	var messages []pipeline.Message
+	err := f.reader.read(ctx, maxBytes, func(m *nats.Msg, d delivery) {
+		messages = append(messages, pipeline.Message{
+			Seq:   d.seq,
+			Key:   m.Subject[len(customersPrefix):],
+			Data:  m.Data,
+			At:    d.at,
+			Event: d.seq,
+			Again: d.seq <= f.lent,
+		})
+	})
+	if len(messages) == 0 {
+		return nil, err
+	}
+	if err := f.cursor.lend(ctx, ofEvents, messages[len(messages)-1].Seq); err != nil {
+		f.reader.rewind(messages[0].Seq)
+		return nil, err
+	}
+	return messages, nil
+}
+
+func (f *feed) Settle(seq uint64) { f.cursor.settle(ofEvents, seq) }
+
+// Keep does nothing: the consumer wants no acks, so its loans don't run out.
+func (f *feed) Keep([]uint64) {}

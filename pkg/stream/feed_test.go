@@ -1,0 +1,152 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/custsync/custsync/pkg/pipeline"
+)
+
+func TestFeedLendsInOrder(t *testing.T) {
+	_, s := open(t, Config{Partitions: 4})
+	place := lay(t, s, "d", 1)
+	shard := openShard(t, s, place)
+	var want []uint64
+	for i := range 30 {
+		want = append(want, publish(t, s, "acme", fmt.Sprint("c", i), 1))
+	}
+	messages := lend(t, shard.Feeds[0], 30)
+	if got := seqs(messages); !slices.Equal(got, want) {
+		t.Errorf("got sequences %v, want %v", got, want)
+	}
+	m := messages[7]
+	if got, want := m.Key, key(s, "acme", "c7"); got != want {
+		t.Errorf("got key %q, want %q", got, want)
+	}
+	if string(m.Data) != string(event("acme", "c7", 1)) || m.Event != m.Seq || m.Cause != pipeline.Live || m.Again || m.At.IsZero() {
+		t.Errorf("got %+v", m)
+	}
+}
+
+func TestFeedHasItsPartitionsOnly(t *testing.T) {
+	_, s := open(t, Config{Partitions: 8})
+	place := lay(t, s, "d", 4)
+	shard := openShard(t, s, place)
+	var want []uint64
+	for i := range 60 {
+		customer := fmt.Sprint("c", i)
+		seq := publish(t, s, "acme", customer, 1)
+		if k := key(s, "acme", customer); k[:2] == "0." || k[:2] == "1." {
+			want = append(want, seq)
+		}
+	}
+	if len(want) == 0 || len(want) == 60 {
+		t.Fatalf("%d of 60 customers are in the first shard: the test tells nothing", len(want))
+	}
+	if got := seqs(lend(t, shard.Feeds[0], len(want))); !slices.Equal(got, want) {
+		t.Errorf("got sequences %v, want %v", got, want)
+	}
+}
+
+// A customer's oldest message makes room for a new one while it is on loan. With
+// the server's own ack floor everything before it would count as settled.
+func TestEvictionSettlesNothing(t *testing.T) {
+	_, s := open(t, Config{Partitions: 1, History: 2})
+	place := lay(t, s, "d", 1)
+	shard := openShard(t, s, place)
+	var want []uint64
+	for i := range 20 {
+		want = append(want, publish(t, s, "acme", fmt.Sprint("c", i), 1))
+	}
+	publish(t, s, "acme", "hot", 1)
+	want = append(want, publish(t, s, "acme", "hot", 2))
+	lend(t, shard.Feeds[0], 22)
+	want = append(want, publish(t, s, "acme", "hot", 3))
+	// The owner dies, and another one comes.
+	next := openShard(t, s, place)
+	if got := seqs(lend(t, next.Feeds[0], len(want))); !slices.Equal(got, want) {
+		t.Errorf("got sequences %v, want %v", got, want)
+	}
+}
+
+func TestSettledIsNotLentAgain(t *testing.T) {
+	_, s := open(t, Config{Partitions: 1})
+	place := lay(t, s, "d", 1)
+	shard := openShard(t, s, place)
+	for i := range 10 {
+		publish(t, s, "acme", fmt.Sprint("c", i), 1)
+	}
+	messages := lend(t, shard.Feeds[0], 10)
+	shard.Feeds[0].Settle(messages[3].Seq)
+	if err := shard.Close(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	again := lend(t, openShard(t, s, place).Feeds[0], 6)
+	if got, want := seqs(again), seqs(messages[4:]); !slices.Equal(got, want) {
+		t.Errorf("got sequences %v, want %v", got, want)
+	}
+	for _, m := range again {
+		if !m.Again {
+			t.Errorf("message %d may have been sent by the owner before, and does not say so", m.Seq)
+		}
+	}
+}
+
+func TestCursorIsStoredWhileTheShardIsOwned(t *testing.T) {
+	_, s := open(t, Config{Partitions: 1})
+	place := lay(t, s, "d", 1)
+	shard := openShard(t, s, place)
+	publish(t, s, "acme", "c", 1)
+	m := lend(t, shard.Feeds[0], 1)[0]
+	shard.Feeds[0].Settle(m.Seq)
+	until(t, "the cursor is stored", func() bool {
+		c, err := s.Cursor(testContext(t), place)
+		return err == nil && c.Events.Settled == m.Seq
+	})
+}
+
+func TestFormerOwnerCannotMoveTheCursor(t *testing.T) {
+	_, s := open(t, Config{Partitions: 1})
+	place := lay(t, s, "d", 1)
+	old := openShard(t, s, place)
+	for i := range 4 {
+		publish(t, s, "acme", fmt.Sprint("c", i), 1)
+	}
+	first := lend(t, old.Feeds[0], 4)
+	owner := openShard(t, s, place)
+	old.Feeds[0].Settle(first[3].Seq)
+	if err := old.Close(testContext(t)); !errors.Is(err, ErrShardLost) {
+		t.Errorf("the former owner's last write: got error %v, want %v", err, ErrShardLost)
+	}
+	got := lend(t, owner.Feeds[0], 4)
+	owner.Feeds[0].Settle(got[1].Seq)
+	if err := owner.Close(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	c, err := s.Cursor(testContext(t), place)
+	if err != nil || c.Events.Settled != got[1].Seq {
+		t.Errorf("got cursor %+v and error %v, want settled %d", c, err, got[1].Seq)
+	}
+}
+
+func TestFeedGoesOnAfterARestart(t *testing.T) {
+	server, s := open(t, Config{Partitions: 2})
+	place := lay(t, s, "d", 1)
+	shard := openShard(t, s, place)
+	var want []uint64
+	for i := range 5 {
+		want = append(want, publish(t, s, "acme", fmt.Sprint("a", i), 1))
+	}
+	got := seqs(lend(t, shard.Feeds[0], 5))
+	server.Restart()
+	until(t, "the client is back", s.nc.IsConnected)
+	for i := range 5 {
+		want = append(want, publish(t, s, "acme", fmt.Sprint("b", i), 1))
+	}
+	got = append(got, seqs(lend(t, shard.Feeds[0], 5))...)
+	if !slices.Equal(got, want) {
+		t.Errorf("got sequences %v, want %v", got, want)
+	}
+}

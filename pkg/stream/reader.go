@@ -1,0 +1,252 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+)
+
+// reader reads a stream's messages from a sequence on, in order and without
+// gaps. It reads with a consumer of its own that counts what it delivers: a
+// number that is missing, or that a heartbeat knows and the reader doesn't, means
+// that a delivered message never arrived. The reader then begins again, with
+// another consumer, behind the last message that it handed out.
+//
+// nats.go's own ways to read are not used: Consume and Messages lose pull
+// requests under load (nats.go 1.55), and Fetch hides the heartbeats.
+//
+// It is used from one goroutine.
+type reader struct {
+	nc      *nats.Conn
+	js      jetstream.JetStream
+	stream  string
+	filters []string
+	name    string // the consumers' names begin with it
+	headers bool   // headers only, without bodies
+	next    uint64 // where to go on in the stream
+
+	consumer  string // empty: none is there
+	inbox     string
+	sub       *nats.Subscription
+	arrived   chan *nats.Msg
+	status    chan nats.Status
+	wait      *time.Timer
+	dseq      uint64 // of the last message that arrived
+	open      int    // messages that the pull may still bring; 0: no pull is open
+	pending   uint64 // what the server had left to deliver after the last message
+	heard     time.Time
+	fruitless int // consumers given up in a row before they brought anything
+}
+
+const (
+	pullBatch   = 1000
+	pullExpires = 20 * time.Second
+	pullBeat    = 2 * time.Second
+	// silence is how long nothing may come of an open pull before it is given up.
+	silence = 2*pullBeat + time.Second
+	// idleFor is how long the server keeps a consumer that nobody reads with.
+	idleFor = time.Minute
+	// largest is what a pull has to allow for the largest event to pass.
+	largest = 640 << 10
+)
+
+// read waits until there is something to hand out and hands out all that is
+// there, at most about maxBytes. Nothing and no error means that nothing came
+// for a while.
+func (r *reader) read(ctx context.Context, maxBytes int, each func(*nats.Msg, delivery)) error {
+	if err := r.ask(ctx, maxBytes); err != nil {
+		r.drop()
+		return fmt.Errorf("read %s: %w", r.stream, err)
+	}
+	size := 0
+	for ctx.Err() == nil && r.consumer != "" && r.open > 0 {
+		m := r.ready()
+		if m == nil && size > 0 {
+			return nil
+		}
+		if m == nil {
+			var err error
+			if m, err = r.await(ctx); err != nil {
+				return err
+			}
+			if m == nil {
+				continue // given up
+			}
+		}
+		d, ok := readReply(m.Reply)
+		if !ok {
+			r.note(m)
+			continue
+		}
+		if d.dseq != r.dseq+1 {
+			r.drop()
+			continue
+		}
+		r.heard, r.fruitless = time.Now(), 0
+		r.dseq, r.next, r.pending = d.dseq, d.seq+1, d.pending
+		r.open--
+		size += len(m.Data) + len(m.Subject) + 1
+		each(m, d)
+		if size >= maxBytes {
+			return nil
+		}
+	}
+	return ctx.Err()
+}
+
+// ask sees that there is a consumer and an open pull.
+func (r *reader) ask(ctx context.Context, maxBytes int) error {
+	if r.fruitless > 1 {
+		r.fruitless = 0
+		return errFruitless
+	}
+	if r.consumer == "" {
+		if err := r.begin(ctx); err != nil {
+			return err
+		}
+	}
+	if r.open > 0 {
+		return nil
+	}
+	return r.pull(maxBytes)
+}
+
+// begin makes a consumer that delivers from next on.
+func (r *reader) begin(ctx context.Context) error {
+	r.consumer = r.name + "-" + nuid.Next()
+	r.inbox = r.nc.NewInbox()
+	r.arrived = make(chan *nats.Msg, pullBatch+16)
+	sub, err := r.nc.ChanSubscribe(r.inbox, r.arrived)
+	if err != nil {
+		return err
+	}
+	r.sub = sub
+	for len(r.status) > 0 {
+		<-r.status // of before
+	}
+	if r.status == nil {
+		r.status = r.nc.StatusChanged(nats.CONNECTED)
+		r.wait = time.NewTimer(silence)
+	}
+	r.dseq, r.open, r.heard = 0, 0, time.Now()
+	config := jetstream.ConsumerConfig{
+		Name:              r.consumer,
+		FilterSubjects:    r.filters,
+		AckPolicy:         jetstream.AckNonePolicy,
+		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
+		OptStartSeq:       max(r.next, 1),
+		InactiveThreshold: idleFor,
+		MemoryStorage:     true,
+		Replicas:          1,
+		HeadersOnly:       r.headers,
+	}
+	c, err := r.js.CreateConsumer(ctx, r.stream, config)
+	if err != nil {
+		return err
+	}
+	r.pending = c.CachedInfo().NumPending
+	return nil
+}
+
+// pull asks for messages. Once the answer has begun it comes on its own.
+func (r *reader) pull(maxBytes int) error {
+	ask := fmt.Appendf(nil, `{"batch":%d,"max_bytes":%d,"expires":%d,"idle_heartbeat":%d}`,
+		pullBatch, max(maxBytes, largest), pullExpires, pullBeat)
+	if err := r.nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT."+r.stream+"."+r.consumer, r.inbox, ask); err != nil {
+		return err
+	}
+	r.open, r.heard = pullBatch, time.Now()
+	return nil
+}
+
+func (r *reader) ready() *nats.Msg {
+	select {
+	case m := <-r.arrived:
+		return m
+	default:
+		return nil
+	}
+}
+
+var (
+	errSilent    = errors.New("the server is silent")
+	errFruitless = errors.New("consumers go away as soon as they are made")
+)
+
+// await waits for the next message, or returns none when the connection is new.
+func (r *reader) await(ctx context.Context) (*nats.Msg, error) {
+	r.wait.Reset(silence - time.Since(r.heard))
+	select {
+	case m := <-r.arrived:
+		return m, nil
+	case <-r.status:
+		// The pull was made on the connection before, and what it brought may be lost.
+		r.drop()
+		return nil, nil
+	case <-r.wait.C:
+		r.drop()
+		return nil, fmt.Errorf("read %s: %w", r.stream, errSilent)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// note reads what the server says about the pull.
+func (r *reader) note(m *nats.Msg) {
+	r.heard = time.Now()
+	switch m.Header.Get("Status") {
+	case "100":
+		if number(m, "Nats-Last-Consumer") != r.dseq {
+			r.drop() // a message was delivered, and did not arrive
+			return
+		}
+		r.fruitless = 0
+	case "408":
+		r.open = 0
+	case "409":
+		switch m.Header.Get("Description") {
+		case "Batch Completed", "Message Size Exceeds MaxBytes":
+			r.open = 0
+		default: // the consumer was deleted, the server leaves, another one leads
+			r.drop()
+		}
+	default:
+		r.drop() // 503: nobody knows the consumer
+	}
+}
+
+// drop gives up the consumer: the next read begins anew. What arrived and was
+// not handed out comes again.
+func (r *reader) drop() {
+	if r.consumer == "" {
+		return
+	}
+	if r.sub != nil {
+		_ = r.sub.Unsubscribe() // fails only when the connection is closed
+	}
+	// Without an answer: a consumer that stays is removed when it was idle for long.
+	_ = r.nc.Publish("$JS.API.CONSUMER.DELETE."+r.stream+"."+r.consumer, nil)
+	r.consumer, r.sub, r.open = "", nil, 0
+	r.fruitless++
+}
+
+// close ends the reading.
+func (r *reader) close() {
+	r.drop()
+	if r.status != nil {
+		r.nc.RemoveStatusListener(r.status)
+		r.status = nil
+		r.wait.Stop()
+	}
+}
+
+// rewind goes back to a message that was handed out.
+func (r *reader) rewind(seq uint64) {
+	r.drop()
+	r.next = seq
+}
