@@ -45,3 +45,16 @@ type Event struct {
 	Data        []byte // the data object's raw JSON, for fields that Customer does not name
 	TraceParent string // W3C trace context; travels as a header, not in the document
 }
+
+// reset empties the event and keeps the room of its lists.
+func (ev *Event) reset() {
+	c := ev.Customer
+	c.reset()
+	*ev = Event{Customer: c}
+}
+
+func (c *Customer) reset() {
+	emails, phones, cards, bonuses, attributes := c.Emails.V[:0], c.Phones.V[:0], c.Cards.V[:0], c.Bonuses.V[:0], c.Attributes.V[:0]
+	*c = Customer{}
+	c.Emails.V, c.Phones.V, c.Cards.V, c.Bonuses.V, c.Attributes.V = emails, phones, cards, bonuses, attributes
+}

@@ -2,19 +2,6 @@ package events
 
 import "github.com/custsync/custsync/internal/scan"
 
-// reset empties the event and keeps the room of its lists.
-func (ev *Event) reset() {
-	c := ev.Customer
-	c.reset()
-	*ev = Event{Customer: c}
-}
-
-func (c *Customer) reset() {
-	emails, phones, cards, bonuses, attributes := c.Emails.V[:0], c.Phones.V[:0], c.Cards.V[:0], c.Bonuses.V[:0], c.Attributes.V[:0]
-	*c = Customer{}
-	c.Emails.V, c.Phones.V, c.Cards.V, c.Bonuses.V, c.Attributes.V = emails, phones, cards, bonuses, attributes
-}
-
 // salvage looks through an event that can't be used for whose it is and which
 // version it has, and fills in that much. It succeeds only where nothing has to
 // be guessed: the document is valid JSON, and everything that says whose it is
