@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/custsync/custsync/internal/config/suggest"
 	"github.com/custsync/custsync/pkg/sinks"
 )
 
@@ -109,7 +110,7 @@ func (d *decoder) structure(p place, v reflect.Value) {
 		field, ok := fields[e.key.text]
 		if !ok {
 			child.line, child.column = e.key.line, e.key.column
-			d.say(child, "unknown key", Suggest(e.key.text, names))
+			d.say(child, "unknown key", suggest.Hint(e.key.text, names))
 			continue
 		}
 		d.value(child, field)

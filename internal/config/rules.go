@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/custsync/custsync/internal/config/suggest"
 )
 
 // rules are what the file has to keep besides its form. Of a value that was
@@ -34,7 +36,7 @@ func (r *rules) must(ok bool, p place, message, hint string) {
 // oneOf checks a value of a closed set.
 func (r *rules) oneOf(p place, value string, known ...string) {
 	if p.present() && !slices.Contains(known, value) {
-		r.say(p, p.node.quote()+" is not known", Suggest(value, known))
+		r.say(p, p.node.quote()+" is not known", suggest.Hint(value, known))
 	}
 }
 

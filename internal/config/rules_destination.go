@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/custsync/custsync/internal/config/suggest"
 )
 
 // destinations checks each and what has to hold between them.
@@ -141,7 +143,7 @@ func (r *rules) auth(p place, d *Destination) {
 		if !slices.Contains(want, e.key.text) {
 			at := p.key(e.key.text)
 			at.line, at.column = e.key.line, e.key.column
-			r.say(at, d.Provider+" has no such credential", Suggest(e.key.text, want))
+			r.say(at, d.Provider+" has no such credential", suggest.Hint(e.key.text, want))
 		}
 	}
 	for i, key := range want {

@@ -1,13 +1,14 @@
-package config
+// Package suggest finds the word that was meant among those that are known.
+package suggest
 
 import (
 	"fmt"
 	"strings"
 )
 
-// Suggest says which of the known words was probably meant, or else which there
+// Hint says which of the known words was probably meant, or else which there
 // are. It is empty when there are none.
-func Suggest(word string, known []string) string {
+func Hint(word string, known []string) string {
 	if len(known) == 0 {
 		return ""
 	}
