@@ -1,5 +1,7 @@
 package ledger
 
+import "time"
+
 // Mark is a place in a customer's order: the higher version is newer, and of
 // one version the later in the stream.
 type Mark struct {
@@ -78,10 +80,19 @@ func (e *Entry) pendingAt(m Mark) bool {
 	return e.Pending != nil && e.Pending.Version == m.Version && e.Pending.Seq == m.Seq
 }
 
+// Waits reports whether the pending version is still to go out. One without a
+// sequence, or that a later end has overtaken, only keeps the doubt of a call.
+func (e *Entry) Waits() bool {
+	p, s := e.Pending, e.Settled
+	return p != nil && p.Seq > 0 && (s == nil || (Mark{p.Version, p.Seq}).Compare(Mark{s.Version, s.Seq}) >= 0)
+}
+
 // Doubted returns the entry with a version marked as in doubt, for a call whose
 // verdict nobody heard. It reports false when there is nothing to mark: the
 // version, or a newer one, has ended or is marked already.
-func (e *Entry) Doubted(m Mark) (Entry, bool) {
+//
+// Nothing of the call can take effect after until.
+func (e *Entry) Doubted(m Mark, until time.Time) (Entry, bool) {
 	if s := e.Settled; s != nil && (Mark{s.Version, s.Seq}).Compare(m) >= 0 {
 		return *e, false
 	}
@@ -96,6 +107,9 @@ func (e *Entry) Doubted(m Mark) (Entry, bool) {
 		}
 	}
 	p.Doubt = true
+	if until.After(p.Next) {
+		p.Next = until
+	}
 	doubted.Pending = &p
 	return doubted, true
 }

@@ -106,11 +106,17 @@ type Alarm interface {
 // Calls is the journal of calls that create and can't be repeated. What is in
 // it when a worker dies is in doubt.
 type Calls interface {
-	// Open stores that the call of this slot carries these rows, replacing what
-	// the slot held, and returns once that is stored.
-	Open(ctx context.Context, slot int, rows []CallRow) error
+	// Open stores the call of this slot, replacing what the slot held, and returns
+	// once that is stored.
+	Open(ctx context.Context, slot int, call OpenCall) error
 	// Close empties the slots, all verdicts being in the ledger.
 	Close(ctx context.Context, slots []int) error
+}
+
+// OpenCall is a call in the journal.
+type OpenCall struct {
+	Until time.Time `json:"until"` // when its time is over: nothing of it takes effect later
+	Rows  []CallRow `json:"rows"`
 }
 
 // CallRow is one row of a call in the journal.

@@ -1,0 +1,176 @@
+package pipeline
+
+import (
+	"time"
+
+	"github.com/custsync/custsync/pkg/deadletter"
+	"github.com/custsync/custsync/pkg/ledger"
+	"github.com/custsync/custsync/pkg/sinks"
+)
+
+// judge decides what comes next for a customer of whom nothing is under way:
+// its first row is settled without a call, or waits for a call, or for a time.
+// A customer without rows is let go.
+func (d *Destination) judge(c *customer) {
+	c.stage, c.changed = idle, false
+	for c.rows != nil {
+		verdict := d.decide(c)
+		r := c.rows
+		switch verdict {
+		case drop:
+			d.used -= r.size()
+			d.settleLoans(c.pop().loans)
+			if r.cause == Live {
+				d.counts.Superseded++
+			}
+		case filter:
+			d.begin(c)
+			d.end(c, ledger.Filtered, "")
+			return
+		case same:
+			d.begin(c)
+			d.end(c, ledger.Unchanged, "")
+			return
+		case bury:
+			d.begin(c)
+			d.bury(c, r.dead)
+			return
+		case send:
+			if until := later(r.due, c.quiet); time.Now().Before(until) {
+				d.park(c, until)
+			} else {
+				d.queue(c)
+			}
+			return
+		}
+	}
+	d.let(c)
+}
+
+// let forgets a customer of whom nothing waits, keeping its entry for a while.
+func (d *Destination) let(c *customer) {
+	if !c.lost.until.IsZero() && time.Now().Before(c.lost.until) && !c.shard.leaving {
+		// Its last call may still arrive; what comes until then has to know.
+		d.park(c, c.lost.until)
+		return
+	}
+	delete(d.customers, c.key)
+	if !c.shard.leaving {
+		d.recent.Add(c.key, known{c.entry, c.revision, c.shard})
+	}
+}
+
+type decision uint8
+
+const (
+	send   decision = iota // to the provider
+	drop                   // superseded
+	filter                 // not for this destination
+	same                   // the provider has just this
+	bury                   // a dead letter without a call
+)
+
+// decide says what is to become of the customer's first row.
+func (d *Destination) decide(c *customer) decision {
+	r, e := c.rows, &c.entry
+	if r.outside {
+		if e.Settled != nil && e.Settled.Seq >= r.mark.Seq {
+			return drop
+		}
+		return bury
+	}
+	if r.cause == Retry && !r.force && !e.Waits() {
+		return drop // the wake-up is moot: the version has ended otherwise
+	}
+	switch e.Fence(r.mark, r.timeVersion, r.cause != Live || c.doubt) {
+	case ledger.Stale:
+		return drop
+	case ledger.Mixed:
+		r.outside = true
+		r.dead = &death{
+			reason: deadletter.VersionMixed,
+			errors: []sinks.FieldError{{Field: "data.version", Message: "an explicit version after a version made of time; publish versions of one kind, or reset the fence with worker forget"}},
+		}
+		return d.decide(c)
+	case ledger.Pass:
+	}
+	if p := e.Pending; p != nil {
+		if p.Doubt && !c.cleared(r) {
+			c.doubt = true
+			if e.Held == nil {
+				// A call that creates may still arrive: look only when it can't any more.
+				c.quiet = later(c.quiet, p.Next)
+			}
+		}
+		pending := ledger.Mark{Version: p.Version, Seq: p.Seq}
+		switch pending.Compare(r.mark) {
+		case 0:
+			if r.attempts == 0 && r.cause != Replay {
+				r.attempts, r.first = p.Attempts, p.First
+				if r.cause == Live {
+					r.due = p.Next // its wake-up may not have been stored
+				}
+			}
+		case -1:
+			if p.Delete && e.Waits() && e.Held != nil && !r.delete {
+				// The delete that waits for its wake-up goes out before what follows it.
+				c.rows = &row{mark: pending, delete: true, admitted: true, shop: r.shop, customer: r.customer,
+					at: r.at, next: r}
+				d.used += c.rows.size()
+				return d.decide(c)
+			}
+		}
+	}
+	holds := e.Held != nil || c.doubt
+	if r.delete && r.next != nil && !r.next.outside && !holds {
+		return drop // nothing to delete: what follows it supersedes it
+	}
+	if !r.admitted && !r.delete {
+		switch {
+		case !holds || d.OnLeave == LeaveKeep:
+			return filter
+		case d.OnLeave == LeaveDelete:
+			d.used -= len(r.body)
+			r.delete, r.body, r.hash, r.dead = true, nil, "", nil
+		}
+	}
+	switch {
+	case r.dead != nil:
+		return bury
+	case !r.delete && !r.force && !r.again && !c.doubt && e.Held != nil && e.Held.Hash == r.hash && r.hash != "":
+		return same
+	}
+	return send
+}
+
+// cleared reports whether a person has settled the doubt: replaying a letter that
+// asked about it says that the provider does not have the customer.
+func (c *customer) cleared(r *row) bool {
+	s := c.entry.Settled
+	return r.cause == Replay && s != nil && s.Reason == string(deadletter.InDoubt)
+}
+
+// begin takes the first row out for its end or its call.
+func (d *Destination) begin(c *customer) {
+	c.flight = c.pop()
+	c.shard.busy++
+}
+
+// size returns the bytes of all rows that the customer has here.
+func (c *customer) size() int {
+	n := 0
+	for r := c.rows; r != nil; r = r.next {
+		n += r.size()
+	}
+	if c.flight != nil {
+		n += c.flight.size()
+	}
+	return n
+}
+
+// settleLoans marks messages as settled.
+func (d *Destination) settleLoans(loans []loan) {
+	for _, l := range loans {
+		l.feed.window.settle(l.position)
+	}
+}
