@@ -26,6 +26,8 @@ const (
 	statusHTTPError    = "HTTP_ERROR"
 )
 
+const errorCode = "error" // of an ERROR that is about neither rows nor the token
+
 // reply is an answer of the API: a status, and a response of which each function
 // has its own part.
 type reply struct {
@@ -171,7 +173,7 @@ func (r *reply) err(op string) error {
 		}
 		return mark(retry.Transient, "http_error", false)
 	case statusError:
-		return mark(retry.Transient, "error", false)
+		return mark(retry.Transient, errorCode, false)
 	case statusException:
 		return mark(retry.Transient, "exception", false)
 	}

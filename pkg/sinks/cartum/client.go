@@ -62,12 +62,13 @@ func (c *client) open(ctx context.Context) (token string, err error) {
 	}
 	r, err := c.call(ctx, op, "/auth/", body, 0)
 	switch {
-	case r != nil && r.status == statusError, errors.Is(err, errToken):
-		err = &retry.Error{Class: retry.Blocked, Code: "login_refused", Err: errors.New(op + ": login and password are refused")}
-	case err == nil && r.token == "":
-		err = &retry.Error{Code: "no_token", Err: errors.New(op + ": answered without a token")}
-	case err == nil:
+	case err == nil && r.token != "":
 		return r.token, nil
+	case err == nil:
+		err = &retry.Error{Code: "no_token", Err: errors.New(op + ": answered without a token")}
+	case errors.Is(err, errToken), retry.Of(err).Code == errorCode, retry.Of(err).Class == retry.Permanent:
+		// ERROR is what a wrong password is answered with (doc).
+		err = &retry.Error{Class: retry.Blocked, Code: "login_refused", Err: errors.New(op + ": login and password are refused")}
 	}
 	e := *retry.Of(err)
 	e.Unsent, e.Over = true, true

@@ -183,8 +183,9 @@ func setFlag(rec *sinks.Record, name string, consents *events.Opt[events.Consent
 }
 
 // international takes away what people write between the digits of a phone
-// number; 00 before the country code is a plus. Anything else stays, for Check
-// to find.
+// number. 00 before the country code is a plus, and a number of 12 digits or more
+// has its country code, since no national one is that long. Anything else stays,
+// for Check to find: which country a shorter one belongs to would be a guess.
 func international(phone string) string {
 	bare := strings.Map(func(r rune) rune {
 		switch r {
@@ -195,6 +196,8 @@ func international(phone string) string {
 	}, phone)
 	if code, ok := strings.CutPrefix(bare, "00"); ok {
 		bare = "+" + code
+	} else if len(bare) >= 12 && bare[0] != '+' {
+		bare = "+" + bare
 	}
 	if hasCountryCode(bare) {
 		return bare
@@ -202,11 +205,11 @@ func international(phone string) string {
 	return phone
 }
 
-// hasCountryCode reports whether a phone can be what the document wants, "with
-// the country code": a national number begins with 0.
+// hasCountryCode reports whether a phone can be what the document wants: "with
+// the country code", by its sample with a plus before it.
 func hasCountryCode(phone string) bool {
-	number := strings.TrimPrefix(phone, "+")
-	return strings.Trim(number, "0123456789") == "" && len(number) >= 7 && len(number) <= 15 && number[0] != '0'
+	number, ok := strings.CutPrefix(phone, "+")
+	return ok && strings.Trim(number, "0123456789") == "" && len(number) >= 8 && len(number) <= 15 && number[0] != '0'
 }
 
 // Check judges a record by what is known of Cartum's rules.
@@ -224,7 +227,7 @@ func (s *Sink) Check(rec *sinks.Record) []sinks.FieldError {
 		add("email", "must be an e-mail address")
 	}
 	if f := rec.Get("", "phone"); f != nil && f.Kind != sinks.KindNull && f.Text != "" && !hasCountryCode(f.Text) {
-		add("phone", "must be a number with its country code")
+		add("phone", "must begin with + and the country code")
 	}
 	if f := rec.Get("discount_card", "discount"); f != nil && f.Kind == sinks.KindNumber && (f.Number < 0 || f.Number > 100) {
 		add("discount_card.discount", "must be 0 to 100 percent")

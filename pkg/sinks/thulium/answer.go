@@ -192,10 +192,10 @@ func readErrors(raw []byte) (words string, codes []sinks.FieldError) {
 // object of customers; a single customer is one too. Customers that name another
 // identifier are passed over, in case that the search is broader than asked.
 func readFound(body []byte, identifier string) (ids []string, ok bool) {
-	decoder := json.NewDecoder(strings.NewReader(string(body)))
-	decoder.UseNumber()
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber() // an id is taken as it stands
 	var v any
-	if decoder.Decode(&v) != nil || decoder.More() {
+	if !json.Valid(body) || decoder.Decode(&v) != nil {
 		return nil, false
 	}
 	list, ok := customers(v)
