@@ -40,6 +40,7 @@ var mistakes = map[string]struct {
 	deliver
 }{
 	"ignores doubt": {"faults", func(ctx context.Context, rows []sinks.Row, honest honest) ([]sinks.Outcome, error) {
+		rows = slices.Clone(rows)
 		for i := range rows {
 			rows[i].Doubt, rows[i].Attempt = false, 1
 		}
@@ -108,6 +109,23 @@ var mistakes = map[string]struct {
 		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
 		defer cancel()
 		return honest(late, rows)
+	}},
+	"leaves out what is to be cleared": {"clears", func(ctx context.Context, rows []sinks.Row, honest honest) ([]sinks.Outcome, error) {
+		rows = slices.Clone(rows)
+		for i := range rows {
+			rec, err := sinks.ReadRecord(rows[i].Body)
+			if err != nil {
+				return nil, err
+			}
+			var kept sinks.Record
+			for _, f := range rec.Fields() {
+				if f.Kind != sinks.KindNull && (f.Kind != sinks.KindText || f.Text != "") && string(f.Raw) != "{}" {
+					kept.Set(f)
+				}
+			}
+			rows[i].Body = kept.AppendJSON(nil)
+		}
+		return honest(ctx, rows)
 	}},
 	"leaves goroutines behind": {"deliver", func(ctx context.Context, rows []sinks.Row, honest honest) ([]sinks.Outcome, error) {
 		go func() { select {} }()

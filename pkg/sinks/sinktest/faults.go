@@ -1,6 +1,7 @@
 package sinktest
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -23,9 +24,11 @@ const (
 type strike struct {
 	name   string
 	faults []sandbox.Fault // only calls that write are struck
+	after  []sandbox.Fault // from the second attempt on: look-ups and logins are struck too
 	class  retry.Class
 	sent   sent
 	wait   [2]time.Duration // of After: least and most
+	late   bool             // the call may still take effect after the error
 	path   bool             // the fault stands for a wrong address, so a 404 of a customer is none
 }
 
@@ -38,8 +41,8 @@ func strikes() []strike {
 	return []strike{
 		{name: "delay", faults: one(sandbox.Fault{Kind: sandbox.Delay, Delay: 20 * time.Millisecond}), sent: harmless},
 		{name: "slow answer", faults: one(sandbox.Fault{Kind: sandbox.Slow, Delay: 20 * time.Millisecond}), sent: harmless},
-		{name: "reset before applying", faults: one(sandbox.Fault{Kind: sandbox.Reset}), sent: maybe},
-		{name: "reset after applying", faults: one(sandbox.Fault{Kind: sandbox.Reset, Applied: true}), sent: maybe},
+		{name: "reset before applying", faults: one(sandbox.Fault{Kind: sandbox.Reset}), sent: maybe, late: true},
+		{name: "reset after applying", faults: one(sandbox.Fault{Kind: sandbox.Reset, Applied: true}), sent: maybe, late: true},
 		{name: "cut answer", faults: one(sandbox.Fault{Kind: sandbox.Cut}), sent: maybe},
 		{name: "page with status 200", faults: one(sandbox.Fault{Kind: sandbox.HTML}), sent: maybe},
 		{name: "page with status 200, applied", faults: one(sandbox.Fault{Kind: sandbox.HTML, Applied: true}), sent: maybe},
@@ -56,13 +59,16 @@ func strikes() []strike {
 		{name: "503, a burst", faults: []sandbox.Fault{{Kind: sandbox.Status, Status: 503, Times: 6}}},
 		{name: "500", faults: one(sandbox.Fault{Kind: sandbox.Status, Status: 500}), sent: maybe},
 		{name: "500, applied", faults: one(sandbox.Fault{Kind: sandbox.Status, Status: 500, Applied: true}), sent: maybe},
-		{name: "502 page, applied", faults: one(sandbox.Fault{Kind: sandbox.Status, Status: 502, Applied: true, Body: "<html>bad gateway</html>"}), sent: maybe},
-		{name: "504, applied", faults: one(sandbox.Fault{Kind: sandbox.Status, Status: 504, Applied: true}), sent: maybe},
+		{name: "502 page, applied", faults: one(sandbox.Fault{Kind: sandbox.Status, Status: 502, Applied: true, Body: "<html>bad gateway</html>"}), sent: maybe, late: true},
+		{name: "504, applied", faults: one(sandbox.Fault{Kind: sandbox.Status, Status: 504, Applied: true}), sent: maybe, late: true},
 		{name: "400", faults: one(sandbox.Fault{Kind: sandbox.Status, Status: 400}), class: retry.Permanent},
 		{name: "413", faults: one(sandbox.Fault{Kind: sandbox.Status, Status: 413}), class: retry.Permanent},
 		{name: "422", faults: one(sandbox.Fault{Kind: sandbox.Status, Status: 422}), class: retry.Permanent},
 		{name: "lost twice", faults: []sandbox.Fault{{Kind: sandbox.Reset, Applied: true, Times: 1}, {Kind: sandbox.Cut, Times: 1}}, sent: maybe},
-		{name: "lost, then an outage", faults: []sandbox.Fault{{Kind: sandbox.Reset, Applied: true, Times: 1}, {Kind: sandbox.Status, Times: 3}}, sent: maybe},
+		{name: "lost, then an outage", faults: one(sandbox.Fault{Kind: sandbox.Reset, Applied: true}), after: []sandbox.Fault{{Kind: sandbox.Status, Times: 3}}, sent: maybe},
+		{name: "lost, then everything", faults: one(sandbox.Fault{Kind: sandbox.Reset, Applied: true}), sent: maybe, after: slices.Concat(
+			one(sandbox.Fault{Kind: sandbox.HTML}), one(sandbox.Fault{Kind: sandbox.Cut}), one(sandbox.Fault{Kind: sandbox.Reset}),
+			one(sandbox.Fault{Kind: sandbox.Status, Status: 500}), one(sandbox.Fault{Kind: sandbox.Status, Status: 429}), two(403))},
 	}
 }
 
@@ -98,14 +104,12 @@ func (c Case) faults(t *testing.T) {
 func (b *bench) meet(t *testing.T, s *strike, rides []*ride) {
 	for _, f := range s.faults {
 		f.Path = b.Writes
-		if f.Kind == sandbox.Status && s.name == "lost, then an outage" {
-			f.Path = "" // look-ups meet the outage too
-		}
 		b.provider.Faults().Add(f)
 	}
 	first := b.cut(rides)[0]
 	a := b.deliver1(t.Context(), first)
 	b.claims(t, s, &a)
+	b.provider.Faults().Add(s.after...)
 	rest := b.judgeAll(&a, rides)
 	if mark := a.says(); mark != nil && mark.Class == retry.Permanent && len(first) == 1 {
 		// One row that is refused as a whole is rejected: nothing more to do.
@@ -151,6 +155,9 @@ func (b *bench) claims(t *testing.T, s *strike, a *attempt) {
 		t.Errorf("%v claims to be unsent, but may have been applied", a.err)
 	case s.sent == certain && !mark.Unsent:
 		t.Errorf("%v is not marked unsent, so that its rows are in doubt without need", a.err)
+	}
+	if s.late && mark.Over {
+		t.Errorf("%v claims to be over, but may still take effect", a.err)
 	}
 	if s.class == retry.After && (mark.Wait < s.wait[0] || mark.Wait > s.wait[1]) {
 		t.Errorf("wait: got %v, want %v to %v", mark.Wait, s.wait[0], s.wait[1])

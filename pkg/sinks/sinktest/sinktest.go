@@ -62,6 +62,8 @@ func Run(t *testing.T, c Case) {
 	t.Run("repeat", c.repeat)
 	t.Run("delete", c.remove)
 	t.Run("sample", c.accepts)
+	t.Run("clears", c.clears)
+	t.Run("twins", c.twins)
 	t.Run("bad row", c.badRow)
 	t.Run("order of results", c.reorder)
 	t.Run("lost result", c.lostResult)

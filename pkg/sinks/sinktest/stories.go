@@ -1,14 +1,9 @@
 package sinktest
 
 import (
-	"context"
-	"net/http"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/custsync/custsync/internal/sandbox"
-	"github.com/custsync/custsync/pkg/retry"
 	"github.com/custsync/custsync/pkg/sinks"
 )
 
@@ -119,45 +114,6 @@ func (c Case) remove(t *testing.T) {
 	}
 }
 
-// accepts: what Check admits of the sample the provider admits too, but for rules
-// of its own that it names, and what Check says holds nothing of the customer.
-func (c Case) accepts(t *testing.T) {
-	b := c.open(t)
-	var rides []*ride
-	refused := 0
-	for i := range 600 {
-		ev := event(i)
-		row, broken := b.row(ev)
-		for _, e := range broken {
-			b.holdsNoData(e.Message)
-			if e.Message == "" {
-				t.Errorf("%s: Check finds fault with %q and does not say which", ev.Customer.ID, e.Field)
-			}
-		}
-		b.texts = nil
-		if len(broken) > 0 {
-			refused++
-			continue
-		}
-		rides = append(rides, &ride{ev: ev, row: row})
-	}
-	if refused == 0 || refused > 200 {
-		t.Errorf("Check refuses %d of 600 sample customers, want some and not most", refused)
-	}
-	b.drive(t.Context(), rides)
-	var there []*ride
-	for _, r := range rides {
-		if r.end.Verdict == sinks.Rejected && (r.end.Message != "" || len(r.end.Errors) > 0) {
-			continue
-		}
-		there = append(there, r)
-	}
-	if rejected := len(rides) - len(there); rejected > len(rides)/50 {
-		t.Errorf("the provider rejects %d of %d sample customers that Check admits", rejected, len(rides))
-	}
-	b.onceEach(there)
-}
-
 // badRow: a row that the provider refuses, for good or for now, costs its
 // neighbours nothing.
 func (c Case) badRow(t *testing.T) {
@@ -240,89 +196,4 @@ func (b *bench) judgeAll(a *attempt, rides []*ride) (rest []*ride) {
 		}
 	}
 	return rest
-}
-
-// context: Deliver ends with its context, and what it says is true of a call
-// that went out and of one that did not.
-func (c Case) context(t *testing.T) {
-	for _, test := range []struct {
-		name  string
-		fault sandbox.Fault
-	}{
-		{"while the provider thinks", sandbox.Fault{Kind: sandbox.Delay, Delay: time.Minute}},
-		{"after it was applied", sandbox.Fault{Kind: sandbox.Slow, Delay: time.Minute}},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			b := c.open(t)
-			rides := b.rides(b.customers(3)...)
-			fault := test.fault
-			fault.Path, fault.Times = c.Writes, 1
-			b.provider.Faults().Set(fault)
-			first := b.cut(rides)[0]
-			a := b.within(300*time.Millisecond, first)
-			if a.err == nil || a.says().Unsent || a.says().Class != retry.Transient {
-				t.Errorf("error: got %v (%+v), want a transient one in doubt", a.err, a.says())
-			}
-			for i, o := range a.outcomes {
-				if o.Verdict != sinks.Unknown {
-					t.Errorf("row %d: got %v, want no verdict", i, o.Verdict)
-				}
-			}
-			b.drive(t.Context(), b.judgeAll(&a, rides))
-			b.onceEach(rides)
-		})
-	}
-	t.Run("before it starts", func(t *testing.T) {
-		b := c.open(t)
-		rides := b.rides(b.customers(1)...)
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		a := b.deliver1(ctx, rides)
-		if a.err == nil || !a.says().Unsent {
-			t.Errorf("error: got %v, want one that is marked unsent", a.err)
-		}
-		if got := b.provider.Book().Counters().Calls; got != 0 {
-			t.Errorf("calls: got %d, want none", got)
-		}
-		b.drive(t.Context(), b.judgeAll(&a, rides))
-		b.onceEach(rides)
-	})
-	t.Run("nobody there", func(t *testing.T) {
-		b := c.open(t)
-		rides := b.rides(b.customers(2)...)
-		away := c.New(t, "http://127.0.0.1:1", &http.Client{Transport: &http.Transport{DisableKeepAlives: true}})
-		rows := []sinks.Row{rides[0].row}
-		outcomes, err := away.Deliver(t.Context(), rows)
-		if mark := retry.Of(err); err == nil || !mark.Unsent || mark.Class != retry.Transient {
-			t.Errorf("error: got %v, want a transient one that is marked unsent", err)
-		}
-		for _, o := range outcomes {
-			if o.Verdict != sinks.Unknown {
-				t.Errorf("got %v, want no verdict", o.Verdict)
-			}
-		}
-		b.keepsSecrets(outcomes, err)
-	})
-}
-
-// atOnce: Deliver may be called from several goroutines, and they share a session.
-func (c Case) atOnce(t *testing.T) {
-	b := c.open(t)
-	list := b.customers(24)
-	all := b.rides(list...)
-	var group sync.WaitGroup
-	for i := 0; i < len(all); i += 6 {
-		part := all[i : i+6]
-		group.Go(func() {
-			for _, batch := range b.cut(part) {
-				a := b.deliver1(t.Context(), batch)
-				b.judge(&a)
-			}
-		})
-	}
-	group.Wait()
-	b.onceEach(all)
-	if got := b.provider.Book().Counters().Requests["POST auth"]; got > 1 {
-		t.Errorf("logins: got %d, want at most 1 for all", got)
-	}
 }
