@@ -34,19 +34,13 @@ func (s *Sink) Map(ev *events.Event, rec *sinks.Record) {
 
 // title is the full name, or what the parts make of it. It can't be cleared.
 func title(c *events.Customer) events.Opt[string] {
-	if c.FullName.State == events.Null || strings.TrimSpace(c.FullName.V) != "" {
+	if c.FullName.State == events.Null {
 		return c.FullName
 	}
-	parts := make([]string, 0, 3)
-	for _, p := range []events.Opt[string]{c.FirstName, c.MiddleName, c.LastName} {
-		if p.V = strings.TrimSpace(p.V); p.Has() && p.V != "" {
-			parts = append(parts, p.V)
-		}
+	if name := c.DisplayName(); name != "" {
+		return events.Some(name)
 	}
-	if len(parts) == 0 {
-		return events.Opt[string]{}
-	}
-	return events.Some(strings.Join(parts, " "))
+	return events.Opt[string]{}
 }
 
 func first(primary events.Opt[string], more events.Opt[[]string]) events.Opt[string] {
