@@ -11,8 +11,9 @@ import (
 // Book is what a stand-in holds and what it has seen. Its exported methods may
 // be called at any time.
 type Book struct {
-	// Lean keeps keys and versions but not the customers' fields: for benchmarks
-	// with millions. Set it before the first call.
+	// Lean keeps keys and versions but not the customers' fields, and has them
+	// judged less closely: for benchmarks with millions, where the stand-in must
+	// not be what is measured. Set it before the first call.
 	Lean bool
 
 	mu       sync.Mutex // also guards the provider's switches and sessions

@@ -23,6 +23,7 @@ type Cartum struct {
 
 	tokens map[string]time.Time // when each one ends
 	logins int
+	rows   []cartumUser // of the call being applied; kept for its memory
 }
 
 // CartumSwitches are what is not known of Cartum. The zero value is the most

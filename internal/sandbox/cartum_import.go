@@ -28,11 +28,12 @@ type cartumUser struct {
 // importUsers applies the rows one by one and logs each.
 func (c *Cartum) importUsers(w http.ResponseWriter, r *http.Request, body []byte) func() {
 	c.book.route("POST users/import")
-	rows := make([]cartumUser, 0, 128)
+	rows := c.rows[:0]
 	listed, token, err := listIn(body, "users", "token", func() func(name, value []byte) {
 		rows = append(rows, cartumUser{version: -1})
 		return rows[len(rows)-1].visitor(&c.Switches)
 	}, func(raw []byte, isObject bool) { rows[len(rows)-1].done(raw, isObject) })
+	c.rows = rows
 	if err != nil {
 		return c.notJSON(w)
 	}

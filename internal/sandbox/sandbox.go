@@ -21,6 +21,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -42,6 +43,7 @@ type Front struct {
 	plan  Plan
 	skew  atomic.Int64 // of the stand-in's clock, in nanoseconds
 	calls atomic.Int64 // being answered now
+	spare sync.Pool    // *[]byte: bodies of lean books, which keep none
 }
 
 // Book is what the provider holds and what it has seen.
@@ -84,7 +86,7 @@ func (f *Front) front(w http.ResponseWriter, r *http.Request, b back) {
 		f.admin(w, r, rest, b)
 		return
 	}
-	body, err := readBody(r)
+	body, err := f.readBody(r)
 	if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
 		b.refuse(w, http.StatusRequestEntityTooLarge, retryAfter{})
 		return
@@ -102,23 +104,34 @@ func (f *Front) front(w http.ResponseWriter, r *http.Request, b back) {
 	fault := f.plan.next(r, time.Now())
 	if fault == nil {
 		b.serve(w, r, body)
+		if f.book.Lean {
+			f.spare.Put(&body)
+		}
 		return
 	}
 	f.book.Count(func(c *Counters) { c.Faults[fault.Kind]++ })
 	strike(w, r, body, fault, b)
 }
 
-// readBody reads the whole body into memory of its own, which the book keeps.
-func readBody(r *http.Request) ([]byte, error) {
+// readBody reads the whole body into memory of its own, which the book keeps
+// unless it is lean.
+func (f *Front) readBody(r *http.Request) ([]byte, error) {
 	if r.ContentLength > maxBody {
 		return nil, &http.MaxBytesError{Limit: maxBody}
 	}
-	if r.ContentLength >= 0 {
-		body := make([]byte, r.ContentLength)
-		_, err := io.ReadFull(r.Body, body)
-		return body, err
+	if r.ContentLength < 0 {
+		return io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBody))
 	}
-	return io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBody))
+	var body []byte
+	if spare, ok := f.spare.Get().(*[]byte); ok {
+		body = *spare
+	}
+	if int64(cap(body)) < r.ContentLength {
+		body = make([]byte, r.ContentLength)
+	}
+	body = body[:r.ContentLength]
+	_, err := io.ReadFull(r.Body, body)
+	return body, err
 }
 
 // answer writes a whole answer.

@@ -53,7 +53,7 @@ func TestSandboxPaths(t *testing.T) {
 	c.want("DELETE", box+"faults", "", 204, "")
 	c.want("POST", "/thulium/api/batch/customers", oneCustomer, 200, `~201`)
 	c.want("GET", box+"counters", "", 200, `~"followed":1`)
-	c.want("GET", box+"state?key=c1", "", 200, `{"key":"c1","records":[{"id":"1","fields":{"identifier":"c1","surname":"A"}}],"versions":null,"writes":1,"deletes":0}`+"\n")
+	c.want("GET", box+"state?key=c1", "", 200, `{"key":"c1","records":[{"id":"1","fields":{"identifier":"c1","surname":"A"}}],"versions":[],"writes":1,"deletes":0}`+"\n")
 	c.want("GET", box+"state?key=c2", "", 404, `~`)
 	c.want("PUT", box+"switches", `{"number_ids":true}`, 200, `{"number_ids":true}`)
 	c.want("POST", "/thulium/api/batch/customers", oneCustomer, 200, `{"0":{"http_status":201,"customer_id":2}}`)

@@ -22,7 +22,8 @@ type Thulium struct {
 	Username, Password string // Basic; both empty: any
 	Switches           ThuliumSwitches
 
-	last int // the last id given
+	last int          // the last id given
+	rows []thuliumRow // of the call being applied; kept for its memory
 }
 
 // ThuliumSwitches are what is not known of Thulium. The zero value is the most
@@ -117,10 +118,10 @@ func (t *Thulium) handle(r *http.Request, body []byte) (status int, message stri
 
 // batch applies the rows of a batch one by one and answers by their index.
 func (t *Thulium) batch(r *http.Request, body []byte, create bool) (int, string, []byte) {
-	rows := make([]thuliumRow, 0, 128)
+	rows := t.rows[:0]
 	listed, _, err := listIn(body, "customers", "", func() func(name, value []byte) {
 		rows = append(rows, thuliumRow{version: -1})
-		return rows[len(rows)-1].visitor(&t.Switches)
+		return rows[len(rows)-1].visitor(&t.Switches, t.book.Lean)
 	}, func(raw []byte, isObject bool) { rows[len(rows)-1].done(raw, isObject) })
 	switch {
 	case err != nil:
@@ -130,6 +131,7 @@ func (t *Thulium) batch(r *http.Request, body []byte, create bool) (int, string,
 	case t.Switches.MaxRows > 0 && len(rows) > t.Switches.MaxRows:
 		return http.StatusRequestEntityTooLarge, "Too many customers.", nil
 	}
+	t.rows = rows
 	t.book.carried(len(rows))
 	fault := faultOf(r)
 	parts := make([][]byte, 0, len(rows))

@@ -23,7 +23,7 @@ type thuliumRow struct {
 // read reads a row that comes by itself.
 func (t *Thulium) read(raw []byte) thuliumRow {
 	c := thuliumRow{version: -1}
-	err := fields(raw, c.visitor(&t.Switches))
+	err := fields(raw, c.visitor(&t.Switches, t.book.Lean))
 	c.done(raw, err == nil)
 	return c
 }
@@ -35,8 +35,9 @@ func (c *thuliumRow) done(raw []byte, isObject bool) {
 	}
 }
 
-// visitor reads the row's fields and judges each by itself.
-func (c *thuliumRow) visitor(s *ThuliumSwitches) func(quoted, value []byte) {
+// visitor reads the row's fields and judges each by itself. A lean one does not
+// look into dates and addresses.
+func (c *thuliumRow) visitor(s *ThuliumSwitches, lean bool) func(quoted, value []byte) {
 	carrier := s.VersionField
 	if carrier == "" {
 		carrier = "custom_fields.version"
@@ -64,7 +65,7 @@ func (c *thuliumRow) visitor(s *ThuliumSwitches) func(quoted, value []byte) {
 				refusal = "Wrong format of e-mail address."
 			}
 		case "birthdate":
-			if !s.AnyBirthdate && !date(cleared(value)) {
+			if !lean && !s.AnyBirthdate && !date(cleared(value)) {
 				refusal = "Wrong format of birthdate."
 			}
 		case "vip", "fill_read_only_custom_fields":
@@ -76,8 +77,14 @@ func (c *thuliumRow) visitor(s *ThuliumSwitches) func(quoted, value []byte) {
 				refusal = "Group does not exist."
 			}
 		case "custom_fields":
+			if lean {
+				break
+			}
 			refusal = objectOf(value, "custom_fields")
 		case "address", "invoice_address", "mail_drop_address":
+			if lean {
+				break
+			}
 			refusal = objectOf(value, string(name), "street", "building", "flat", "postcode", "city", "country")
 		case "name", "company_id", "type", "gender", "homepage", "nip", "note", "pesel", "job", "job_title", "account_manager":
 			if value[0] != '"' && value[0] != 'n' {
