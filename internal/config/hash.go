@@ -37,3 +37,13 @@ func (n *Node) hash(h hash.Hash) {
 		item.hash(h)
 	}
 }
+
+// keys of a mapping, sorted.
+func (n *Node) keys() []string {
+	var out []string
+	for _, e := range n.entries {
+		out = append(out, e.key.text)
+	}
+	slices.Sort(out)
+	return out
+}

@@ -61,6 +61,13 @@ func (m *Mistakes) orNil() error {
 	return m
 }
 
+// once adds a mistake unless something is already said of its path.
+func (m *Mistakes) once(p place, message, hint string) {
+	if !m.has(p.path) {
+		m.Add(p.mistake(message, hint))
+	}
+}
+
 // has reports whether something is already said of this path or of a part of it.
 func (m *Mistakes) has(path string) bool {
 	return slices.ContainsFunc(m.List, func(x Mistake) bool {

@@ -20,11 +20,7 @@ type rules struct {
 	readFile func(string) ([]byte, error)
 }
 
-func (r *rules) say(p place, message, hint string) {
-	if !r.mistakes.has(p.path) {
-		r.mistakes.Add(p.mistake(message, hint))
-	}
-}
+func (r *rules) say(p place, message, hint string) { r.mistakes.once(p, message, hint) }
 
 // must says what is wrong unless ok.
 func (r *rules) must(ok bool, p place, message, hint string) {
