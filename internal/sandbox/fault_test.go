@@ -149,3 +149,25 @@ func TestFaultScript(t *testing.T) {
 		}
 	}
 }
+
+func TestWindow(t *testing.T) {
+	var w window
+	start := time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
+	for i, test := range []struct {
+		after time.Duration
+		most  int
+		in    bool
+		len   int
+	}{{0, 2, true, 1}, {10, 2, true, 2}, {20, 2, false, 2}, {1000, 2, true, 2}, {1005, 2, false, 2}, {1005, 0, true, 3}, {9000, 1, true, 1}} {
+		in := w.add(start.Add(test.after*time.Millisecond), test.most)
+		if in != test.in || w.len() != test.len {
+			t.Errorf("call %d: got %v and %d in the window, want %v and %d", i, in, w.len(), test.in, test.len)
+		}
+	}
+	for i := range 10_000 {
+		w.add(start.Add(time.Hour+time.Duration(i)*100*time.Millisecond), 0)
+	}
+	if w.len() != 10 || cap(w.times) > 1000 {
+		t.Errorf("after 10,000 calls: got %d in the window and room for %d, want 10 and little", w.len(), cap(w.times))
+	}
+}

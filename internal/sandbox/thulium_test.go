@@ -80,6 +80,11 @@ func TestThuliumFoldsUpdates(t *testing.T) {
 		c.call("PUT", "/api/batch/customers", fmt.Sprintf(`{"customers":[{"customer_id":"1","name":null,"custom_fields":{"a":"","version":%d},"address":{"street":null}}]}`, v))
 	}
 	c.call("PUT", "/api/batch/customers", `{"customers":[{"customer_id":"1","custom_fields":{"version":7}},{"customer_id":"1","custom_fields":{"version":"7"}}]}`)
+	p.Change(func() {
+		if kept := len(p.book.under("c1")[0].rows); kept > 40 {
+			t.Errorf("rows kept of one customer: got %d, want them folded now and then", kept)
+		}
+	})
 	held, _ := p.Book().Held("c1")
 	got := fmt.Sprint(len(held.Records), " ", held.Writes, " ", len(held.Versions))
 	for _, name := range []string{"surname", "name", "custom_fields", "address"} {
@@ -91,6 +96,18 @@ func TestThuliumFoldsUpdates(t *testing.T) {
 	counters := p.Book().Counters()
 	if got, want := []int{counters.BackSteps, counters.Repeats, counters.Duplicates}, []int{1, 1, 0}; !reflect.DeepEqual(got, want) {
 		t.Errorf("steps back, repeats, duplicates: got %v, want %v", got, want)
+	}
+}
+
+func TestThuliumMovesToANewIdentifier(t *testing.T) {
+	p := &Thulium{}
+	c := serve(t, p)
+	c.call("POST", "/api/batch/customers", oneCustomer)
+	c.call("PUT", "/api/batch/customers", `{"customers":[{"customer_id":"1","identifier":"c2"}]}`)
+	c.want("GET", "/api/customers?identifier=c1", "", 200, `[]`)
+	c.want("GET", "/api/customers?identifier=c2", "", 200, `~"customer_id":1`)
+	if held, _ := p.Book().Held("c1"); len(held.Records) != 0 || held.Writes != 1 {
+		t.Errorf("under the old identifier: got %v, want no record and one write", held)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 // FuzzWalk holds the scanner against encoding/json: both accept the same objects.
 func FuzzWalk(f *testing.F) {
 	for _, seed := range []string{`{}`, `{"a":1}`, ` {"a" : [1, {"b":"c\n\u00e9\\"}, -0.1e+5 ], "d":null} `, `{"a":01}`, `{"a":"`, `{"a":"\x"}`,
-		"{\"a\":\"\x01\"}", `{"a":tru}`, `{"a":1,}`, `{"long text before":"a quote \" and a slash \\ somewhere"}`, `[{}]`, `{"a":[[[]]]}`, `{} x`} {
+		"{\"a\":\"\x01\"}", "{\"a\":\"a long text, then\x1f a control character and more\"}", "{\"a\":\"кириллица \x7f\xd1\x8f и ещё\"}", `{"a":tru}`, `{"a":1,}`, `{"long text before":"a quote \" and a slash \\ somewhere"}`, `[{}]`, `{"a":[[[]]]}`, `{} x`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
