@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -47,10 +48,12 @@ func (m Mistake) String() string {
 
 // Add takes in more mistakes and keeps the order of the file.
 func (m *Mistakes) Add(more ...Mistake) {
-	m.List = append(m.List, more...)
-	slices.SortStableFunc(m.List, func(a, b Mistake) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
-	})
+	for _, x := range more {
+		after := sort.Search(len(m.List), func(i int) bool {
+			return cmp.Or(cmp.Compare(m.List[i].Line, x.Line), cmp.Compare(m.List[i].Column, x.Column)) > 0
+		})
+		m.List = slices.Insert(m.List, after, x)
+	}
 }
 
 // orNil is m as an error if there is any mistake.

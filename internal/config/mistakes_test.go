@@ -146,6 +146,20 @@ func TestAliasesOfAliases(t *testing.T) {
 	}
 }
 
+// Brackets and dashes that would cost the library gigabytes are refused at once.
+func TestDepth(t *testing.T) {
+	for _, text := range []string{"[", "{a: ", "- ", "? ", "-\t", "? - "} {
+		_, err := parseText(t, "log: {}\n"+strings.Repeat(text, 250_000/len(text)))
+		if err == nil || !strings.Contains(err.Error(), "worker.yaml:2:1: the brackets or dashes nest deeper than 64 levels") {
+			t.Errorf("%q: got %v, want a mistake about depth", text, err)
+		}
+	}
+	rulers := "# " + strings.Repeat("- ", 200) + "\n#" + strings.Repeat("-", 200) + "\n# [ok]\n"
+	if _, err := parseText(t, rulers); err != nil {
+		t.Errorf("rulers: got %v", err)
+	}
+}
+
 func TestSecretsAreNotPrinted(t *testing.T) {
 	c, err := parseText(t, manual)
 	if err != nil {

@@ -14,10 +14,12 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// Bounds that no real file comes near: the first keeps the parser's recursion
-// small, the second the work that aliases of aliases can make.
+// Bounds that no real file comes near. The library's time and memory grow with
+// the square of the depth, to gigabytes for a file of brackets; and aliases of
+// aliases can make any number of nodes.
 const (
 	maxFile  = 256 << 10
+	maxDepth = 64
 	maxNodes = 100_000
 )
 
@@ -44,6 +46,10 @@ func (r *reader) read(data []byte) *Node {
 		r.say(start, "the file is not UTF-8", "save it as UTF-8")
 		return nil
 	}
+	if line := tooDeep(r.file.lines); line > 0 {
+		r.say(place{line: line, column: 1}, "the brackets or dashes nest deeper than 64 levels", "")
+		return nil
+	}
 	r.mask = newMask(data)
 	doc, err := parse(r.mask.cover(data))
 	if err != nil {
@@ -64,6 +70,29 @@ func (r *reader) read(data []byte) *Node {
 		return &Node{file: r.file, line: 1, column: 1}
 	}
 	return r.convert(bodies[0], "")
+}
+
+// tooDeep returns the first line at which brackets, or dashes at a line's start,
+// nest deeper than maxDepth; 0 if none do. It knows no quotes: that many brackets are
+// left open in no text either.
+func tooDeep(lines []string) int {
+	depth := 0
+	for i, line := range lines {
+		lead := line[:len(line)-len(strings.TrimLeft(line, "-?: \t"))]
+		dashes := len(strings.Fields(lead))
+		for _, c := range []byte(line) {
+			switch c {
+			case '[', '{':
+				depth++
+			case ']', '}':
+				depth = max(depth-1, 0)
+			}
+			if depth+dashes > maxDepth {
+				return i + 1
+			}
+		}
+	}
+	return 0
 }
 
 // parse calls the library. A panic of it is a fault of its own on a file that
