@@ -32,14 +32,16 @@ func (p Place) String() string {
 	return p.Destination + "-" + strconv.Itoa(p.Generation) + "-" + strconv.Itoa(p.ID)
 }
 
-func (p Place) subject() string {
-	return workersPrefix + "cursor." + p.Destination + "." + strconv.Itoa(p.Generation) + "." + strconv.Itoa(p.ID)
+func (p Place) cursor() string {
+	return cursorKey + p.Destination + "." + strconv.Itoa(p.Generation) + "." + strconv.Itoa(p.ID)
 }
 
 // partitions are those of the shard: from the first up to, not including, the last.
 func (p Place) partitions(all int) (first, last int) {
 	return p.ID * all / p.Shards, (p.ID + 1) * all / p.Shards
 }
+
+const cursorKey = "cursor."
 
 // Cursor is how far a shard is, in the sequences of its two streams.
 type Cursor struct {
@@ -82,7 +84,7 @@ const (
 
 // openCursor reads a shard's cursor and takes it over.
 func openCursor(ctx context.Context, p *post, place Place) (*cursor, error) {
-	c := &cursor{post: p, subject: place.subject(), changed: make(chan struct{}, 1)}
+	c := &cursor{post: p, subject: workersPrefix + place.cursor(), changed: make(chan struct{}, 1)}
 	data, revision, err := p.last(ctx, workersStream, c.subject)
 	if err != nil {
 		return nil, fmt.Errorf("cursor of shard %s: %w", place, err)
@@ -134,6 +136,13 @@ func (c *cursor) lend(ctx context.Context, of func(*Cursor) *Progress, seq uint6
 		c.mu.Unlock()
 	}
 	return err
+}
+
+// storedSettled is how far a feed is settled for certain.
+func (c *cursor) storedSettled(of func(*Cursor) *Progress) uint64 {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	return of(&c.stored).Settled
 }
 
 // run stores what was settled, every now and then.
@@ -230,29 +239,9 @@ func compareAndSet(subject string, revision uint64, data []byte) *nats.Msg {
 
 const expectedLast = "Nats-Expected-Last-Subject-Sequence"
 
-// createCursor stores a shard's first cursor, unless it has one.
-func (s *Streams) createCursor(ctx context.Context, place Place, from Cursor) error {
-	data, err := json.Marshal(from)
-	if err != nil {
-		return err
-	}
-	for {
-		a, err := s.post.one(ctx, compareAndSet(place.subject(), 0, data))
-		switch {
-		case errors.Is(err, errNoAnswer) && ctx.Err() == nil:
-			continue
-		case err != nil:
-			return err
-		case a.lost():
-			return nil // it is there
-		}
-		return a.err()
-	}
-}
-
 // Cursor returns how far a shard is, as it is stored.
 func (s *Streams) Cursor(ctx context.Context, place Place) (Cursor, error) {
-	data, _, err := s.post.last(ctx, workersStream, place.subject())
+	data, _, err := s.post.last(ctx, workersStream, workersPrefix+place.cursor())
 	if err != nil {
 		return Cursor{}, fmt.Errorf("cursor of shard %s: %w", place, err)
 	}

@@ -170,7 +170,7 @@ func (l *Ledger) Put(ctx context.Context, writes []pipeline.Write) ([]pipeline.W
 	}
 	for from := 0; from < len(writes); from += batchSize {
 		to := min(from+batchSize, len(writes))
-		p := put{ledger: l, writes: writes[from:to], wire: wire[from:to], written: written[from:to]}
+		p := putting{ledger: l, writes: writes[from:to], wire: wire[from:to], written: written[from:to]}
 		if err := p.run(ctx); err != nil {
 			return written, fmt.Errorf("write the ledger: %w", err)
 		}
@@ -178,8 +178,8 @@ func (l *Ledger) Put(ctx context.Context, writes []pipeline.Write) ([]pipeline.W
 	return written, nil
 }
 
-// put is the writing of one batch.
-type put struct {
+// putting is the writing of one batch.
+type putting struct {
 	ledger  *Ledger
 	writes  []pipeline.Write
 	wire    [][]byte
@@ -188,7 +188,7 @@ type put struct {
 }
 
 // run writes until the fate of every row is known.
-func (p *put) run(ctx context.Context) error {
+func (p *putting) run(ctx context.Context) error {
 	p.open = make([]int, len(p.writes))
 	for i := range p.open {
 		p.open[i] = i
@@ -217,7 +217,7 @@ func (p *put) run(ctx context.Context) error {
 }
 
 // send writes the open rows and returns those that it can't tell the fate of.
-func (p *put) send(ctx context.Context, way way) (doubtful []int, err error) {
+func (p *putting) send(ctx context.Context, way way) (doubtful []int, err error) {
 	if way == atomically {
 		done, err := p.sendBatch(ctx)
 		if done {
@@ -253,7 +253,7 @@ func (p *put) send(ctx context.Context, way way) (doubtful []int, err error) {
 }
 
 // fill makes the message of the n-th open row.
-func (p *put) fill(n int, m *nats.Msg) {
+func (p *putting) fill(n int, m *nats.Msg) {
 	w := &p.writes[p.open[n]]
 	m.Subject = p.ledger.prefix + w.Key
 	m.Data = p.wire[p.open[n]]
@@ -271,7 +271,7 @@ func setHeader(m *nats.Msg, name, value string) {
 
 // sendBatch writes the open rows as one atomic batch: all or none. It reports
 // whether all are stored; an error says that nobody knows.
-func (p *put) sendBatch(ctx context.Context) (done bool, err error) {
+func (p *putting) sendBatch(ctx context.Context) (done bool, err error) {
 	n := len(p.open)
 	id := nuid.Next()
 	answers, err := p.ledger.post.send(ctx, n, func(i int, m *nats.Msg) bool {
@@ -303,7 +303,7 @@ func (p *put) sendBatch(ctx context.Context) (done bool, err error) {
 
 // findOut reads doubtful rows: their own value is written, the one that they
 // were to replace makes them open again, any other means lost.
-func (p *put) findOut(ctx context.Context, doubtful []int) error {
+func (p *putting) findOut(ctx context.Context, doubtful []int) error {
 	keys := make([]ledger.Key, len(doubtful))
 	for n, i := range doubtful {
 		keys[n] = p.writes[i].Key

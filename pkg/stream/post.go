@@ -24,14 +24,14 @@ type post struct {
 // box is a subscription for answers. What is late for an earlier use is known
 // by its subject and dropped.
 type box struct {
-	prefix  string
-	use     int
-	nc      *nats.Conn
+	prefix string
+	use    int
+	nc     *nats.Conn
 	// reconnects of the connection when this use began: what was asked on the
 	// connection before is not answered on the next.
 	reconnects uint64
-	sub     *nats.Subscription
-	answers chan *nats.Msg
+	sub        *nats.Subscription
+	answers    chan *nats.Msg
 }
 
 const (

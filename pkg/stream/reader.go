@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -28,10 +29,14 @@ type reader struct {
 	filters []string
 	name    string // the consumers' names begin with it
 	headers bool   // headers only, without bodies
+	drain   bool   // only what is there now: read nothing once all was read
+	most    int    // messages in one pull; 0: pullBatch
 	next    uint64 // where to go on in the stream
 
 	consumer  string // empty: none is there
 	inbox     string
+	pulls     int
+	reply     string // where the server tells of the pull that is open
 	sub       *nats.Subscription
 	arrived   chan *nats.Msg
 	status    chan nats.Status
@@ -121,7 +126,7 @@ func (r *reader) begin(ctx context.Context) error {
 	r.consumer = r.name + "-" + nuid.Next()
 	r.inbox = r.nc.NewInbox()
 	r.arrived = make(chan *nats.Msg, pullBatch+16)
-	sub, err := r.nc.ChanSubscribe(r.inbox, r.arrived)
+	sub, err := r.nc.ChanSubscribe(r.inbox+".*", r.arrived)
 	if err != nil {
 		return err
 	}
@@ -156,12 +161,24 @@ func (r *reader) begin(ctx context.Context) error {
 // pull asks for messages. Once the answer has begun it comes on its own.
 func (r *reader) pull(maxBytes int) error {
 	ask := fmt.Appendf(nil, `{"batch":%d,"max_bytes":%d,"expires":%d,"idle_heartbeat":%d}`,
-		pullBatch, max(maxBytes, largest), pullExpires, pullBeat)
-	if err := r.nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT."+r.stream+"."+r.consumer, r.inbox, ask); err != nil {
+		r.batch(), max(maxBytes, largest), pullExpires, pullBeat)
+	if r.drain {
+		ask = fmt.Appendf(nil, `{"batch":%d,"max_bytes":%d,"no_wait":true}`, r.batch(), max(maxBytes, largest))
+	}
+	r.pulls++
+	r.reply = r.inbox + "." + strconv.Itoa(r.pulls)
+	if err := r.nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT."+r.stream+"."+r.consumer, r.reply, ask); err != nil {
 		return err
 	}
-	r.open, r.heard = pullBatch, time.Now()
+	r.open, r.heard = r.batch(), time.Now()
 	return nil
+}
+
+func (r *reader) batch() int {
+	if r.most > 0 {
+		return r.most
+	}
+	return pullBatch
 }
 
 func (r *reader) ready() *nats.Msg {
@@ -198,6 +215,9 @@ func (r *reader) await(ctx context.Context) (*nats.Msg, error) {
 
 // note reads what the server says about the pull.
 func (r *reader) note(m *nats.Msg) {
+	if m.Subject != r.reply {
+		return // of a pull before, which had brought all it could
+	}
 	r.heard = time.Now()
 	switch m.Header.Get("Status") {
 	case "100":
@@ -206,8 +226,8 @@ func (r *reader) note(m *nats.Msg) {
 			return
 		}
 		r.fruitless = 0
-	case "408":
-		r.open = 0
+	case "404", "408":
+		r.open = 0 // nothing is there, or its time is over
 	case "409":
 		switch m.Header.Get("Description") {
 		case "Batch Completed", "Message Size Exceeds MaxBytes":

@@ -74,22 +74,6 @@ func (p Place) check(partitions int) error {
 	return nil
 }
 
-// LayOut makes the cursors of all shards of a generation, each beginning behind
-// the sequences given. Cursors that are there stay as they are, so that it can be
-// done again.
-func (s *Streams) LayOut(ctx context.Context, destination string, generation, shards int, from Cursor) error {
-	for id := range shards {
-		place := Place{destination, generation, shards, id}
-		if err := place.check(s.config.Partitions); err != nil {
-			return err
-		}
-		if err := s.createCursor(ctx, place, from); err != nil {
-			return fmt.Errorf("lay out shard %s: %w", place, err)
-		}
-	}
-	return nil
-}
-
 // Ends are the last sequences of the customers and the wake-ups: where a
 // destination begins that wants only what is new.
 func (s *Streams) Ends(ctx context.Context) (Cursor, error) {

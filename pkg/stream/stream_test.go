@@ -90,10 +90,11 @@ func key(s *Streams, shop, customer string) string {
 // lay lays a destination out and returns its shard's place.
 func lay(t testing.TB, s *Streams, destination string, shards int) Place {
 	t.Helper()
-	if err := s.LayOut(testContext(t), destination, 1, shards, Cursor{}); err != nil {
+	l, err := s.EnsureLayout(testContext(t), destination, shards, Cursor{})
+	if err != nil {
 		t.Fatal(err)
 	}
-	return Place{destination, 1, shards, 0}
+	return Place{destination, l.Generation, shards, 0}
 }
 
 func openShard(t testing.TB, s *Streams, p Place) *Shard {
@@ -126,4 +127,13 @@ func seqs(messages []pipeline.Message) []uint64 {
 		out[i] = m.Seq
 	}
 	return out
+}
+
+func newFresh(t testing.TB) *nats.Conn {
+	t.Helper()
+	return natstest.Start(t).Connect()
+}
+
+func rawEvent(size int) *nats.Msg {
+	return &nats.Msg{Subject: "customers.acme.c", Data: make([]byte, size)}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/custsync/custsync/pkg/ledger"
 	"github.com/custsync/custsync/pkg/pipeline"
@@ -19,6 +20,8 @@ type wakeFeed struct {
 	lent    uint64
 	prefix  int      // length of "wake.<destination>."
 	read    []wakeup // read and not lent yet, in order
+	cleared uint64   // wake-ups up to it are removed
+	next    time.Time
 }
 
 type wakeup struct {
@@ -33,6 +36,7 @@ const (
 	wakeBytes  = 64 << 10 // of wake-ups in one read: about a thousand
 	wakeWindow = 64       // wake-ups whose states are read at once
 	wakeReads  = 4        // at the same time
+	clearPause = 10 * time.Second
 )
 
 func newWakeFeed(s *Streams, r *reader, c *cursor, destination string, lent uint64) *wakeFeed {
@@ -40,6 +44,7 @@ func newWakeFeed(s *Streams, r *reader, c *cursor, destination string, lent uint
 }
 
 func (f *wakeFeed) Fetch(ctx context.Context, maxBytes int) ([]pipeline.Message, error) {
+	f.clear(ctx)
 	if err := f.fill(ctx); err != nil || len(f.read) == 0 {
 		return nil, err
 	}
@@ -70,6 +75,22 @@ func (f *wakeFeed) Fetch(ctx context.Context, maxBytes int) ([]pipeline.Message,
 	}
 	f.read = f.read[len(messages):]
 	return messages, nil
+}
+
+// clear removes wake-ups that are settled, and stored as settled, now and then:
+// the stream would keep the last one of every customer for ever.
+func (f *wakeFeed) clear(ctx context.Context) {
+	settled := f.cursor.storedSettled(ofWakeups)
+	if settled <= f.cleared || time.Now().Before(f.next) {
+		return
+	}
+	f.next = time.Now().Add(clearPause)
+	for _, filter := range f.reader.filters {
+		if err := f.streams.purge(ctx, Wakeups, filter, settled+1); err != nil {
+			return // they are in nobody's way; the next time tries again
+		}
+	}
+	f.cleared = settled
 }
 
 // fill reads wake-ups, unless some are left of before.

@@ -1,0 +1,273 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/custsync/custsync/pkg/deadletter"
+	"github.com/custsync/custsync/pkg/pipeline"
+)
+
+func TestOpenRefusesOtherPartitions(t *testing.T) {
+	server, s := open(t, Config{Partitions: 8})
+	if _, err := Open(testContext(t), s.nc, Config{Partitions: 16}); err == nil || !strings.Contains(err.Error(), "set stream.partitions to 8") {
+		t.Errorf("got error %v, want one that says what to do", err)
+	}
+	openAt(t, server.Connect(), Config{Partitions: 8})
+	attached, err := Attach(testContext(t), server.Connect())
+	if err != nil || attached.Partitions() != 8 {
+		t.Errorf("Attach: got %+v and error %v, want 8 partitions", attached, err)
+	}
+}
+
+func TestAttachCreatesNothing(t *testing.T) {
+	if _, err := Attach(testContext(t), newFresh(t)); err == nil || !strings.Contains(err.Error(), "start a worker first") {
+		t.Errorf("got error %v, want one that says what to do", err)
+	}
+}
+
+func TestServerVersion(t *testing.T) {
+	for version, ok := range map[string]bool{"2.14.0": true, "2.15.2": true, "3.0.0": true, "2.13.9": false, "1.99.0": false, "": false, "x": false} {
+		if err := checkVersion(version); (err == nil) != ok {
+			t.Errorf("version %q: got error %v, want none: %v", version, err, ok)
+		}
+	}
+}
+
+func TestOversizedEventIsRefused(t *testing.T) {
+	_, s := open(t, Config{})
+	a, err := s.post.one(testContext(t), rawEvent(512<<10+headerRoom+1))
+	if err != nil || a.err() == nil {
+		t.Errorf("got answer %+v and error %v, want it refused", a, err)
+	}
+	if a, err = s.post.one(testContext(t), rawEvent(512<<10)); err != nil || a.err() != nil {
+		t.Errorf("the largest: got answer %+v and error %v", a, err)
+	}
+	shard := openShard(t, s, lay(t, s, "d", 1))
+	if m := lend(t, shard.Feeds[0], 1)[0]; len(m.Data) != 512<<10 {
+		t.Errorf("got %d bytes", len(m.Data))
+	}
+}
+
+// Changing the number of shards waits for the old ones, and loses nothing.
+func TestLayoutChanges(t *testing.T) {
+	_, s := open(t, Config{Partitions: 4})
+	ctx := testContext(t)
+	lay(t, s, "d", 2)
+	m := join(t, s)
+	owned := Place{"d", 1, 2, 1}
+	lease, err := m.Take(ctx, owned)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shard := openShard(t, s, owned)
+	var seq [4]uint64 // the first event of each partition
+	for i := 0; seq[0]*seq[1]*seq[2]*seq[3] == 0; i++ {
+		c := fmt.Sprint("c", i)
+		n := publish(t, s, "acme", c, 1)
+		if p := partitionOf(key(s, "acme", c)); seq[p] == 0 {
+			seq[p] = n
+		}
+	}
+	messages := lend(t, shard.Feeds[0], 2)
+	shard.Feeds[0].Settle(messages[0].Seq)
+	if err := shard.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.EnsureLayout(ctx, "d", 4, Cursor{}); !errors.Is(err, ErrLayoutBusy) {
+		t.Fatalf("while a shard is owned: got error %v, want %v", err, ErrLayoutBusy)
+	}
+	if _, err := m.Take(ctx, Place{"d", 1, 2, 0}); !errors.Is(err, ErrLayout) {
+		t.Errorf("a free shard of the old layout: got error %v, want %v", err, ErrLayout)
+	}
+	if err := lease.Release(ctx); err != nil {
+		t.Fatal(err)
+	}
+	l, err := s.EnsureLayout(ctx, "d", 4, Cursor{})
+	if err != nil || l != (Layout{Generation: 2, Shards: 4}) {
+		t.Fatalf("got %+v and error %v, want 4 shards in generation 2", l, err)
+	}
+	if _, err := m.Take(ctx, owned); !errors.Is(err, ErrLayout) {
+		t.Errorf("a shard of the old layout: got error %v, want %v", err, ErrLayout)
+	}
+	for id := range 4 {
+		c, err := s.Cursor(ctx, Place{"d", 2, 4, id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := uint64(0)
+		if id >= 2 {
+			want = messages[0].Seq
+		}
+		if c.Events.Settled != want {
+			t.Errorf("shard %d: got settled %d, want %d", id, c.Events.Settled, want)
+		}
+	}
+	if _, err := m.Take(ctx, Place{"d", 2, 4, 3}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRenameMovesEverything(t *testing.T) {
+	_, s := open(t, Config{Partitions: 1})
+	ctx := testContext(t)
+	place := lay(t, s, "d", 1)
+	shard := openShard(t, s, place)
+	publish(t, s, "acme", "c", 1)
+	second := publish(t, s, "acme", "c2", 1)
+	lend(t, shard.Feeds[0], 2)
+	shard.Feeds[0].Settle(second)
+	if err := shard.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	putAll(t, openLedger(t, s), []string{"0.acme.c"}, nil, 3)
+	if err := s.Letters("d").Open(ctx, letter("0.acme.c2", 7)); err != nil {
+		t.Fatal(err)
+	}
+	setAlarm(t, s.Alarm("d"), pipeline.Wakeup{Key: "0.acme.c", Cause: pipeline.Replay})
+	for range 2 { // the second time there is nothing to do
+		if err := s.Rename(ctx, "d", "new"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	book, err := s.Ledger(ctx, "new")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := book.Get(ctx, []string{"0.acme.c"})
+	if err != nil || found[0].Entry.Settled == nil || found[0].Entry.Settled.Version != 3 {
+		t.Errorf("ledger: got %+v and error %v", found, err)
+	}
+	if l, err := s.Letters("new").Get(ctx, "acme", "c2"); err != nil || l == nil || l.Version != 7 || l.Row == nil {
+		t.Errorf("letter: got %+v and error %v", l, err)
+	}
+	if l, err := s.Letters("d").Get(ctx, "acme", "c2"); err != nil || l != nil {
+		t.Errorf("letter under the old name: got %+v and error %v", l, err)
+	}
+	moved := openShard(t, s, Place{"new", 1, 1, 0})
+	if moved.cursor.stored.Events.Settled != second {
+		t.Errorf("cursor: got %+v, want settled %d", moved.cursor.stored, second)
+	}
+	if m := lend(t, moved.Feeds[1], 1)[0]; m.Key != "0.acme.c" || m.Cause != pipeline.Replay {
+		t.Errorf("wake-up: got %+v", m)
+	}
+	if l, err := s.Layout(ctx, "d"); err != nil || l != nil {
+		t.Errorf("old layout: got %+v and error %v", l, err)
+	}
+}
+
+func TestBacklogCounts(t *testing.T) {
+	_, s := open(t, Config{Partitions: 2})
+	ctx := testContext(t)
+	place := lay(t, s, "d", 1)
+	first := publish(t, s, "acme", "a", 1)
+	for i := range 9 {
+		publish(t, s, "acme", fmt.Sprint("b", i), 1)
+	}
+	shard := openShard(t, s, place)
+	messages := lend(t, shard.Feeds[0], 10)
+	setAlarm(t, s.Alarm("d"),
+		pipeline.Wakeup{Key: "0.acme.x", At: messages[0].At.AddDate(1, 0, 0), Cause: pipeline.Retry},
+		pipeline.Wakeup{Key: "1.acme.y", Cause: pipeline.Retry})
+	if err := s.Letters("d").Open(ctx, letter(key(s, "acme", "a"), 1)); err != nil {
+		t.Fatal(err)
+	}
+	check := func(waiting uint64, oldest bool) {
+		t.Helper()
+		until(t, "the wake-up has come", func() bool {
+			b, err := s.Backlog(ctx, "d", Layout{Generation: 1, Shards: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return b.Waiting == waiting && b.Retrying == 1 && b.Dead == 1 && b.Oldest.IsZero() == !oldest
+		})
+	}
+	check(11, true)
+	shard.Feeds[0].Settle(first)
+	check(10, true)
+	shard.Feeds[0].Settle(messages[9].Seq)
+	check(1, false)
+}
+
+func TestForgetAndErase(t *testing.T) {
+	_, s := open(t, Config{Partitions: 1})
+	ctx := testContext(t)
+	l := openLedger(t, s)
+	publish(t, s, "acme", "c", 1)
+	tombstone := publish(t, s, "acme", "c", 2)
+	publish(t, s, "acme", "other", 1)
+	putAll(t, l, []string{"0.acme.c", "0.acme.other"}, nil, 2)
+	for _, k := range []string{"0.acme.c", "0.acme.other"} {
+		if err := s.Letters("d").Open(ctx, letter(k, 3)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Erase(ctx, "0.acme.c", tombstone, []string{"d", "e"}); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.count(ctx, Customers, "customers.>"); err != nil || n != 2 {
+		t.Errorf("got %d states and error %v, want the tombstone and the other customer's", n, err)
+	}
+	if n, err := s.count(ctx, DeadLetters, ">"); err != nil || n != 2 {
+		t.Errorf("got %d messages and error %v, want the other customer's letter and row", n, err)
+	}
+	if err := s.Forget(ctx, "d", "0.acme.c"); err != nil {
+		t.Fatal(err)
+	}
+	found, err := l.Get(ctx, []string{"0.acme.c", "0.acme.other"})
+	if err != nil || found[0].Revision != 0 || found[1].Revision == 0 {
+		t.Errorf("got %+v and error %v, want the first forgotten", found, err)
+	}
+}
+
+func TestDeadLettersList(t *testing.T) {
+	_, s := open(t, Config{Partitions: 4})
+	ctx := testContext(t)
+	l := openLedger(t, s)
+	n := 1500 // more than a window
+	for i := range n {
+		lt := letter(key(s, "acme", fmt.Sprint("c", i)), 7)
+		if i%2 == 1 {
+			lt.Reason = deadletter.Invalid
+		}
+		if err := s.Letters("d").Open(ctx, lt); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// One was overtaken by a later version, and its letter not closed yet.
+	putAll(t, l, []string{key(s, "acme", "c4")}, nil, 8)
+	for name, tc := range map[string]struct {
+		q    Query
+		want int
+	}{
+		"all":         {Query{}, n - 1},
+		"reason":      {Query{Reason: deadletter.Invalid}, n / 2},
+		"customer":    {Query{Destination: "d", Shop: "acme", Customer: "c3"}, 1},
+		"overtaken":   {Query{Customer: "c4"}, 0},
+		"destination": {Query{Destination: "other"}, 0},
+		"before":      {Query{Before: letter("0.a.b", 1).LastAt}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := 0
+			for l, err := range s.DeadLetters(ctx, tc.q) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got++; len(l.Event) > 0 || l.Shop != "acme" {
+					t.Fatalf("got %+v", l)
+				}
+			}
+			if got != tc.want {
+				t.Errorf("got %d letters, want %d", got, tc.want)
+			}
+		})
+	}
+	for l, err := range s.DeadLetters(ctx, Query{Bodies: true}) {
+		if err != nil || string(l.Event) != `{"a":1}` {
+			t.Errorf("got %+v and error %v, want its event", l, err)
+		}
+		break
+	}
+}
