@@ -1,0 +1,108 @@
+package worker
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/custsync/custsync/pkg/stream"
+)
+
+// Stats is what a worker tells of one of its destinations.
+type Stats struct {
+	RowsPerSecond  float64 `json:"rows_per_second"`
+	CallsPerSecond float64 `json:"calls_per_second"`
+	Waiting        int     `json:"waiting"`   // customers in memory
+	InFlight       int     `json:"in_flight"` // deliveries
+}
+
+// backlog is what waits for the shards that this worker owns.
+type backlog struct{ stream.Backlog }
+
+func (b *backlog) age() time.Duration {
+	if b.Oldest.IsZero() {
+		return 0
+	}
+	return max(time.Since(b.Oldest), 0)
+}
+
+// lookEvery is how often a worker asks the streams what waits for its shards:
+// often enough for a graph, and no load on the server.
+const lookEvery = 5 * time.Second
+
+// look keeps the backlog and the speed up to date.
+func (r *runner) look(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	var looked time.Time
+	for {
+		select {
+		case now := <-tick.C:
+			if s := r.loop.Snapshot(); s != nil {
+				c := s.Counts
+				r.speed.note(now, c.Delivered+c.Unchanged+c.Skipped, r.rate.Calls())
+			}
+			if now.Sub(looked) < lookEvery {
+				continue
+			}
+			looked = now
+		case <-ctx.Done():
+			return
+		}
+		layout, err := r.streams.Layout(ctx, r.config.Name)
+		if err != nil || layout == nil {
+			continue
+		}
+		b, err := r.streams.Backlog(ctx, r.config.Name, *layout)
+		if err != nil {
+			continue // the loop tells of an outage of the stream
+		}
+		r.backlog.Store(&backlog{b})
+	}
+}
+
+func (r *runner) stats() Stats {
+	var st Stats
+	st.RowsPerSecond, st.CallsPerSecond = r.speed.now()
+	if s := r.loop.Snapshot(); s != nil {
+		st.Waiting, st.InFlight = s.Waiting, s.InFlight
+	}
+	return st
+}
+
+// speed is a rate over the last seconds.
+type speed struct {
+	mu    sync.Mutex
+	times [speedSpan]time.Time
+	rows  [speedSpan]uint64
+	calls [speedSpan]uint64
+	next  int
+}
+
+const speedSpan = 6 // samples, one a second
+
+func (s *speed) note(now time.Time, rows, calls uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := s.next % speedSpan
+	s.times[i], s.rows[i], s.calls[i] = now, rows, calls
+	s.next++
+}
+
+func (s *speed) now() (rows, calls float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.next < 2 {
+		return 0, 0
+	}
+	last := (s.next - 1) % speedSpan
+	first := 0
+	if s.next > speedSpan {
+		first = s.next % speedSpan
+	}
+	seconds := s.times[last].Sub(s.times[first]).Seconds()
+	if seconds <= 0 {
+		return 0, 0
+	}
+	return float64(s.rows[last]-s.rows[first]) / seconds, float64(s.calls[last]-s.calls[first]) / seconds
+}
