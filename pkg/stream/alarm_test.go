@@ -93,3 +93,26 @@ func TestWakeFeedTriesAgainWhatItCouldNotRead(t *testing.T) {
 		t.Errorf("got %+v, want the wake-up with its event", m)
 	}
 }
+
+// The stream would keep the last wake-up of every customer for ever.
+func TestSettledWakeupsAreRemoved(t *testing.T) {
+	_, s := open(t, Config{Partitions: 2})
+	shard := openShard(t, s, lay(t, s, "d", 1))
+	setAlarm(t, s.Alarm("d"),
+		pipeline.Wakeup{Key: "0.acme.a", Cause: pipeline.Retry},
+		pipeline.Wakeup{Key: "1.acme.b", Cause: pipeline.Retry})
+	messages := lend(t, shard.Feeds[1], 2)
+	f := shard.Feeds[1].(*wakeFeed)
+	left := func(want uint64) {
+		t.Helper()
+		f.next = time.Time{}
+		f.clear(testContext(t))
+		if got, err := s.count(testContext(t), Wakeups, ">"); err != nil || got != want {
+			t.Errorf("got %d wake-ups left and error %v, want %d", got, err, want)
+		}
+	}
+	left(2)
+	f.Settle(messages[0].Seq)
+	until(t, "it is stored", func() bool { return f.cursor.storedSettled(ofWakeups) == messages[0].Seq })
+	left(1)
+}

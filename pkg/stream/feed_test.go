@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/custsync/custsync/pkg/pipeline"
+	"github.com/nats-io/nats.go"
 )
 
 func TestFeedLendsInOrder(t *testing.T) {
@@ -149,4 +150,28 @@ func TestFeedGoesOnAfterARestart(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got sequences %v, want %v", got, want)
 	}
+}
+
+func BenchmarkFeed(b *testing.B) {
+	_, s := open(b, Config{Partitions: 4})
+	place := lay(b, s, "d", 1)
+	const n = 20_000
+	body := append(event("acme", "c", 1), make([]byte, 300)...)
+	_, err := s.post.send(testContext(b), n, func(i int, m *nats.Msg) bool {
+		m.Subject, m.Data = fmt.Sprint("customers.acme.c", i), body
+		return true
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		shard := openShard(b, s, place)
+		lend(b, shard.Feeds[0], n)
+		for _, r := range shard.readers {
+			r.close()
+		}
+		shard.cursor.stop()
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/event")
 }
