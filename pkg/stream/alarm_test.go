@@ -46,6 +46,7 @@ func TestAlarmOfACustomerThatIsGone(t *testing.T) {
 // A later wake-up of a customer replaces the earlier one, and each goes to its
 // own destination.
 func TestAlarmReplacesAndCancels(t *testing.T) {
+	t.Parallel()
 	_, s := open(t, Config{Partitions: 1})
 	shard := openShard(t, s, lay(t, s, "d", 1))
 	later := time.Now().Add(time.Hour)
@@ -71,6 +72,7 @@ func TestAlarmReplacesAndCancels(t *testing.T) {
 }
 
 func TestWakeFeedTriesAgainWhatItCouldNotRead(t *testing.T) {
+	t.Parallel()
 	server, s := open(t, Config{Partitions: 1})
 	shard := openShard(t, s, lay(t, s, "d", 1))
 	publish(t, s, "acme", "c", 1)
@@ -96,6 +98,7 @@ func TestWakeFeedTriesAgainWhatItCouldNotRead(t *testing.T) {
 
 // The stream would keep the last wake-up of every customer for ever.
 func TestSettledWakeupsAreRemoved(t *testing.T) {
+	t.Parallel()
 	_, s := open(t, Config{Partitions: 2})
 	shard := openShard(t, s, lay(t, s, "d", 1))
 	setAlarm(t, s.Alarm("d"),

@@ -95,6 +95,7 @@ func (p *proxy) left() int {
 // However often the connection breaks in the middle of what it brings, every
 // message is lent once, in order.
 func TestFeedOverABreakingConnection(t *testing.T) {
+	t.Parallel()
 	server, s := open(t, Config{Partitions: 2})
 	place := lay(t, s, "d", 1)
 	var want []uint64
@@ -121,6 +122,7 @@ func TestFeedOverABreakingConnection(t *testing.T) {
 // A message that the server delivered and that never arrived is lent all the
 // same, and nothing is lent before it.
 func TestFeedMissesNothing(t *testing.T) {
+	t.Parallel()
 	for name, after := range map[string]int{"in the middle": 3, "at the end": 0} {
 		t.Run(name, func(t *testing.T) {
 			_, s := open(t, Config{Partitions: 1})

@@ -111,6 +111,7 @@ func TestLayoutChanges(t *testing.T) {
 }
 
 func TestRenameMovesEverything(t *testing.T) {
+	t.Parallel()
 	_, s := open(t, Config{Partitions: 1})
 	ctx := testContext(t)
 	place := lay(t, s, "d", 1)
@@ -159,6 +160,7 @@ func TestRenameMovesEverything(t *testing.T) {
 }
 
 func TestBacklogCounts(t *testing.T) {
+	t.Parallel()
 	_, s := open(t, Config{Partitions: 2})
 	ctx := testContext(t)
 	place := lay(t, s, "d", 1)
@@ -223,6 +225,7 @@ func TestForgetAndErase(t *testing.T) {
 }
 
 func TestDeadLettersList(t *testing.T) {
+	t.Parallel()
 	_, s := open(t, Config{Partitions: 4})
 	ctx := testContext(t)
 	l := openLedger(t, s)

@@ -63,6 +63,7 @@ func putAll(t testing.TB, l *Ledger, keys []ledger.Key, before []pipeline.Found,
 }
 
 func TestLedgerKeepsWhatIsPut(t *testing.T) {
+	t.Parallel()
 	for name, synced := range map[string]bool{"singly": false, "atomically": true} {
 		t.Run(name, func(t *testing.T) {
 			_, s := open(t, Config{Synced: synced})
@@ -145,6 +146,7 @@ func TestLedgerFindsItsOwnWrite(t *testing.T) {
 }
 
 func TestLedgerSurvivesARestartInTheMiddle(t *testing.T) {
+	t.Parallel()
 	server := natstest.StartSynced(t)
 	s := openAt(t, server.Connect(), Config{})
 	l := openLedger(t, s)

@@ -27,7 +27,8 @@ type Query struct {
 }
 
 // DeadLetters yields the open dead letters that match the query, in the order in which they were
-// stored, with an error at the end if it had to stop. A letter that a later version
+// stored, with an error for each that can't be read, and
+// at the end if it had to stop. A letter that a later version
 // has overtaken is not open, whatever is stored. However many there are, only a
 // window of them is in memory.
 func (s *Streams) DeadLetters(ctx context.Context, q Query) iter.Seq2[*deadletter.Letter, error] {
@@ -38,7 +39,10 @@ func (s *Streams) DeadLetters(ctx context.Context, q Query) iter.Seq2[*deadlette
 			for _, m := range window {
 				letter, err := s.readLetter(m.Subject, m.Header, m.Data)
 				if err != nil {
-					return false, err
+					if !yield(nil, err) {
+						return false, nil
+					}
+					continue // one that can't be read hides no other
 				}
 				if q.matches(letter) {
 					letters = append(letters, letter)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/custsync/custsync/pkg/deadletter"
 	"github.com/custsync/custsync/pkg/sinks"
+	"github.com/nats-io/nats.go"
 )
 
 func letter(key string, version int64) *deadletter.Letter {
@@ -82,5 +83,28 @@ func TestLetterWithoutARowOfItsOwn(t *testing.T) {
 				t.Errorf("got %+v and error %v, want version 8 without a row", got, err)
 			}
 		})
+	}
+}
+
+// A message that is no letter hides none of those that are.
+func TestListGoesOnAfterWhatIsNoLetter(t *testing.T) {
+	_, s := open(t, Config{})
+	ctx := testContext(t)
+	if a, err := s.post.one(ctx, &nats.Msg{Subject: "deadletters.d.acme.foreign"}); err != nil || a.err() != nil {
+		t.Fatal(a, err)
+	}
+	if err := s.Letters("d").Open(ctx, letter(key(s, "acme", "c"), 7)); err != nil {
+		t.Fatal(err)
+	}
+	letters, errs := 0, 0
+	for _, err := range s.DeadLetters(ctx, Query{}) {
+		if err != nil {
+			errs++
+		} else {
+			letters++
+		}
+	}
+	if letters != 1 || errs != 1 {
+		t.Errorf("got %d letters and %d errors, want one of each", letters, errs)
 	}
 }

@@ -56,6 +56,7 @@ func TestShardHasOneOwner(t *testing.T) {
 }
 
 func TestMembershipIsRenewedAndShown(t *testing.T) {
+	t.Parallel()
 	_, s := open(t, Config{})
 	stats := func() json.RawMessage { return json.RawMessage(`{"d":1}`) }
 	m, err := s.Join(testContext(t), "", time.Second, stats)
@@ -106,6 +107,7 @@ func TestDeadMembersShardIsTaken(t *testing.T) {
 }
 
 func TestMembershipEndsWithoutAServer(t *testing.T) {
+	t.Parallel()
 	server, s := open(t, Config{Partitions: 1})
 	m := join(t, s)
 	server.Stop()
@@ -149,6 +151,7 @@ func TestSince(t *testing.T) {
 }
 
 func TestChangesTellOfTheBoard(t *testing.T) {
+	t.Parallel()
 	_, s := open(t, Config{Partitions: 1})
 	place := lay(t, s, "d", 1)
 	changed := make(chan struct{}, 100)
@@ -204,6 +207,7 @@ func TestChangesTellOfTheBoard(t *testing.T) {
 }
 
 func TestCallsOfADeadMemberAreInDoubt(t *testing.T) {
+	t.Parallel()
 	_, s := open(t, Config{Partitions: 4})
 	place := lay(t, s, "d", 2)
 	a, b := join(t, s), join(t, s)
