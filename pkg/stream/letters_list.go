@@ -26,11 +26,10 @@ type Query struct {
 	Bodies bool
 }
 
-// DeadLetters yields the open dead letters that match the query, in the order in which they were
-// stored, with an error for each that can't be read, and
-// at the end if it had to stop. A letter that a later version
-// has overtaken is not open, whatever is stored. However many there are, only a
-// window of them is in memory.
+// DeadLetters yields the open dead letters that match the query, in the order in
+// which they were stored, with an error for each that can't be read, and at the
+// end if it had to stop. A letter that a later version has overtaken is not open,
+// whatever is stored. However many there are, only a window of them is in memory.
 func (s *Streams) DeadLetters(ctx context.Context, q Query) iter.Seq2[*deadletter.Letter, error] {
 	return func(yield func(*deadletter.Letter, error) bool) {
 		ledgers := map[string]*Ledger{}
