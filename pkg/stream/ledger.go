@@ -150,4 +150,3 @@ func (l *Ledger) raise(seq uint64) {
 		}
 	}
 }
-
