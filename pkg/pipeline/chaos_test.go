@@ -265,6 +265,9 @@ func runSchedule(t *testing.T, seed uint64) {
 	<-done
 	cancel()
 	w.check(t, p, newest)
+	if got, want := w.counts.Events(), uint64(len(w.events)); deaths == 0 && got != want {
+		t.Errorf("the counts are of %d events, %d were published: %+v", got, want, w.counts)
+	}
 }
 
 // chance is true once in n times.
@@ -315,6 +318,7 @@ func (w *world) live(stop, work context.Context, p *provider) {
 		}
 	}()
 	_ = d.Run(stop, work)
+	w.counts = d.counts
 }
 
 func (w *world) check(t *testing.T, p *provider, newest map[string]published) {

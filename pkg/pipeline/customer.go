@@ -52,6 +52,7 @@ type death struct {
 type loan struct {
 	feed     *feed
 	position uint64
+	event    bool // it is an event, not a wake-up
 }
 
 func (r *row) size() int { return len(r.event) + len(r.body) + rowOverhead }

@@ -34,6 +34,7 @@ type world struct {
 	journal  map[int]OpenCall
 	floors   map[string]uint64 // per feed, as settled
 	lent     map[string]uint64 // per feed, the highest lent
+	counts   Counts            // of the last life
 	keptAt   time.Time
 	revision uint64
 	changed  chan struct{} // closed and replaced when something was published or fired

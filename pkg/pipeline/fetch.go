@@ -133,7 +133,7 @@ func (d *Destination) arrive(f *feed, arrivals []arrival) {
 			f.window.settle(position)
 			continue
 		}
-		a.row.one[0] = loan{f, position}
+		a.row.one[0] = loan{f, position, a.row.cause == Live}
 		a.row.loans = a.row.one[:]
 		d.admit(f.shard, a.key, a.row)
 	}
@@ -155,10 +155,7 @@ func (d *Destination) admit(s *shard, key ledger.Key, r *row) {
 	before := c.size()
 	superseded := c.fold(r)
 	d.used += c.size() - before
-	d.settleLoans(superseded)
-	if len(superseded) > 0 {
-		d.counts.Superseded += uint64(len(superseded))
-	}
+	d.supersede(superseded)
 	switch c.stage {
 	case idle:
 		d.judge(c)

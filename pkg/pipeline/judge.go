@@ -19,10 +19,7 @@ func (d *Destination) judge(c *customer) {
 		switch verdict {
 		case drop:
 			d.used -= r.size()
-			d.settleLoans(c.pop().loans)
-			if r.cause == Live {
-				d.counts.Superseded++
-			}
+			d.supersede(c.pop().loans)
 		case filter:
 			d.begin(c)
 			d.end(c, ledger.Filtered, "")
@@ -166,6 +163,12 @@ func (c *customer) size() int {
 		n += c.flight.size()
 	}
 	return n
+}
+
+// supersede settles the messages of a row that another one makes needless.
+func (d *Destination) supersede(loans []loan) {
+	d.settleLoans(loans)
+	d.counts.Superseded += eventsIn(loans)
 }
 
 // settleLoans marks messages as settled.

@@ -37,15 +37,36 @@ type Trouble struct {
 	Err         error
 }
 
-// Counts are ends since the loop began, and what led to them.
+// Counts are ends that were stored since the loop began, and what led to them.
+// Every event that was settled is counted once: it ended, was superseded, or was
+// handed to a wake-up. So they add up:
+//
+//	events = Delivered + Unchanged + Skipped + Filtered + Dead - Woken + Superseded + Handed
 type Counts struct {
-	Delivered, Unchanged, Skipped, Filtered, Dead, Superseded uint64
-	Retried                                                   uint64 // verdicts of retryable
-	Calls                                                     uint64 // deliveries
+	Delivered, Unchanged, Skipped, Filtered, Dead uint64
+	Woken                                         uint64 // of these, ends of wake-ups alone, their event having been settled before
+	Superseded                                    uint64 // events
+	Handed                                        uint64 // events that wait, or waited, for a wake-up
+	Retried                                       uint64 // verdicts of retryable
+	Calls                                         uint64 // deliveries
 }
 
-func (c *Counts) add(word string) {
-	switch word {
+// Events is the number of events that were settled.
+func (c *Counts) Events() uint64 {
+	return c.Delivered + c.Unchanged + c.Skipped + c.Filtered + c.Dead - c.Woken + c.Superseded + c.Handed
+}
+
+// ended counts what was settled with the loans of a row.
+func (c *Counts) ended(end *settlement, loans []loan) {
+	n := eventsIn(loans)
+	if end.kind == handed {
+		c.Handed += n
+		return
+	}
+	if n == 0 {
+		c.Woken++
+	}
+	switch end.entry.Settled.Outcome {
 	case ledger.Delivered:
 		c.Delivered++
 	case ledger.Unchanged:
@@ -57,6 +78,17 @@ func (c *Counts) add(word string) {
 	case ledger.Dead:
 		c.Dead++
 	}
+}
+
+// eventsIn is how many of the messages are events.
+func eventsIn(loans []loan) uint64 {
+	n := uint64(0)
+	for i := range loans {
+		if loans[i].event {
+			n++
+		}
+	}
+	return n
 }
 
 // Snapshot is the loop's state at one moment.

@@ -87,7 +87,6 @@ func (d *Destination) conclude(c *customer, word string, o *sinks.Outcome) {
 		c.end.closeLetter = word != ledger.Dead
 	}
 	c.end.kind, c.end.entry = final, entry
-	d.counts.add(word)
 	d.settle(c)
 }
 
@@ -210,7 +209,6 @@ func (d *Destination) bury(c *customer, why *death) {
 		},
 		Pending: c.leftover(),
 	}
-	d.counts.add(ledger.Dead)
 	d.settle(c)
 }
 
@@ -352,6 +350,7 @@ func (d *Destination) finish(c *customer) {
 		return
 	}
 	d.settleLoans(c.flight.loans)
+	d.counts.ended(&end, c.flight.loans)
 	if end.kind == handed {
 		c.quiet, c.doubt = time.Time{}, false // the ledger's pending says so now
 	}
@@ -378,7 +377,7 @@ func (d *Destination) putBack(c *customer) {
 	for waiting != nil {
 		next := waiting.next
 		waiting.next = nil
-		d.settleLoans(c.fold(waiting))
+		d.supersede(c.fold(waiting))
 		waiting = next
 	}
 	d.used += c.size() - before
