@@ -265,6 +265,10 @@ func outcomeLine(o *sinks.Outcome) string {
 
 func errorLine(err error) string {
 	e := retry.Of(err)
+	wait := ""
+	if e.Wait > 0 {
+		wait = e.Wait.String()
+	}
 	return line(struct {
 		Error  string `json:"error"`
 		Class  string `json:"class"`
@@ -272,7 +276,7 @@ func errorLine(err error) string {
 		Wait   string `json:"wait,omitempty"`
 		Unsent bool   `json:"unsent,omitempty"`
 		Over   bool   `json:"over,omitempty"`
-	}{err.Error(), e.Class.String(), e.Code, strings.TrimSuffix(e.Wait.String(), "0s"), e.Unsent, e.Over})
+	}{err.Error(), e.Class.String(), e.Code, wait, e.Unsent, e.Over})
 }
 
 func line(v any) string {
