@@ -8,6 +8,7 @@ import (
 	"github.com/custsync/custsync/internal/config"
 	"github.com/custsync/custsync/internal/mapping"
 	"github.com/custsync/custsync/pkg/sinks"
+	"github.com/custsync/custsync/pkg/sinks/aplaut"
 	"github.com/custsync/custsync/pkg/sinks/cartum"
 	"github.com/custsync/custsync/pkg/sinks/thulium"
 )
@@ -41,6 +42,12 @@ func newSink(d *config.Destination, caller sinks.Caller) (provider, error) {
 			return nil, err
 		}
 		return opened(cartum.New(cfg))
+	case "aplaut":
+		cfg := aplaut.Config{URL: d.URL, Token: secret("token"), Caller: caller}
+		if err := config.DecodeOptions(d.Options, &cfg.Options); err != nil {
+			return nil, err
+		}
+		return opened(aplaut.New(cfg))
 	}
 	return nil, fmt.Errorf("%s is not built in", d.Provider)
 }
