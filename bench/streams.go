@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/custsync/custsync/pkg/stream"
+)
+
+// publishCustomers makes the product's streams and publishes n events of n
+// customers, each once.
+func publishCustomers(ctx context.Context, nc *nats.Conn, n int) error {
+	streams, err := stream.Open(ctx, nc, stream.Config{Partitions: partitions})
+	if err != nil {
+		return err
+	}
+	defer streams.Close()
+	const atOnce = 4
+	w, err := newWriter(nc, atOnce, writerSlots)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	return inGroups(n, writerSlots, atOnce, func(first, count int) error {
+		subjects, events := make([]string, count), make([][]byte, count)
+		for i := range count {
+			subjects[i], events[i] = customerSubject(first+i), eventOf(first+i)
+		}
+		if err := w.write(ctx, subjects, events, nil); err != nil {
+			return fmt.Errorf("publish events: %w", err)
+		}
+		return nil
+	})
+}
+
+// makeLedger makes a stream shaped like the ledger's bucket, which also takes
+// fast ingest. Its keys begin with the returned prefix.
+func makeLedger(ctx context.Context, js jetstream.JetStream, name string) (prefix string, err error) {
+	prefix = "$KV." + name
+	_, err = js.CreateStream(ctx, jetstream.StreamConfig{
+		Name:               "KV_" + name,
+		Subjects:           []string{prefix + ".>"},
+		Storage:            jetstream.FileStorage,
+		MaxMsgsPerSubject:  1,
+		Discard:            jetstream.DiscardNew,
+		AllowDirect:        true,
+		AllowRollup:        true,
+		DenyDelete:         true,
+		AllowAtomicPublish: true,
+		AllowBatchPublish:  true,
+	})
+	if err != nil {
+		return "", fmt.Errorf("make ledger %s: %w", name, err)
+	}
+	return prefix, nil
+}
