@@ -8,6 +8,7 @@
 package natsd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -133,6 +134,10 @@ func address(listen string) (host string, port int, err error) {
 	return host, port, nil
 }
 
+// lockPatience is how long a server waits for the one before it to be gone, which
+// takes a moment after it was killed.
+const lockPatience = 3 * time.Second
+
 // acquire locks the folder, since two servers on one folder would both start
 // and destroy each other's streams.
 func acquire(dir string) (*flock.Flock, error) {
@@ -143,8 +148,10 @@ func acquire(dir string) (*flock.Flock, error) {
 		return nil, fmt.Errorf("embedded NATS: store folder: %w", err)
 	}
 	lock := flock.New(filepath.Join(dir, "custsync.lock"))
-	got, err := lock.TryLock()
-	if err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
+	defer cancel()
+	got, err := lock.TryLockContext(ctx, 50*time.Millisecond)
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return nil, fmt.Errorf("embedded NATS: lock the store folder %s: %w", dir, err)
 	}
 	if !got {

@@ -62,6 +62,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	s := w.Config.Stream
 	w.streams, err = stream.Open(ctx, w.nc, stream.Config{
 		Partitions: s.Partitions, Replicas: s.Replicas, History: s.HistoryPerCustomer,
+		Synced: w.Config.NATS.IsEmbedded() && w.Config.NATS.Embedded.Sync.Always(),
 	})
 	if err != nil {
 		return err
