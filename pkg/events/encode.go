@@ -37,6 +37,19 @@ type encoder struct {
 }
 
 func (e *encoder) event(ev *Event) {
+	version := e.envelope(ev)
+	e.in = "data."
+	if ev.Data != nil {
+		e.data(ev, version)
+	} else {
+		e.customer(&ev.Customer, version, ev.Type)
+	}
+	e.b = append(e.b, '}')
+}
+
+// envelope writes all that stands before the data, and returns the version that
+// the data names.
+func (e *encoder) envelope(ev *Event) Opt[int64] {
 	e.b = append(e.b, `{"specversion":"1.0"`...)
 	e.must("id", ev.ID)
 	e.must("source", ev.Shop)
@@ -55,13 +68,7 @@ func (e *encoder) event(ev *Event) {
 		e.time("time", ev.Time)
 	}
 	e.b = append(e.b, `,"datacontenttype":"application/json","data":`...)
-	e.in = "data."
-	if ev.Data != nil {
-		e.data(ev, version)
-	} else {
-		e.customer(&ev.Customer, version, ev.Type)
-	}
-	e.b = append(e.b, '}')
+	return version
 }
 
 // explicitVersion is the version that data names, if any.

@@ -179,6 +179,12 @@ func deriveID(ev *Event) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
+// Check returns the error with which publishing would refuse r unsent.
+func (r Raw) Check() error {
+	_, err := r.message()
+	return err
+}
+
 // message returns the message to be sent, having seen that a server can take it.
 func (r *Raw) message() (*nats.Msg, error) {
 	msg := &nats.Msg{Subject: IngestSubject(r.Shop, r.Customer), Data: r.Data}
