@@ -1,0 +1,366 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/spf13/cobra"
+
+	"github.com/custsync/custsync/internal/bulk"
+	"github.com/custsync/custsync/internal/intake"
+	"github.com/custsync/custsync/pkg/events"
+)
+
+// publishOptions are the flags of publish.
+type publishOptions struct {
+	nats     natsFlags
+	shop     string
+	columns  string
+	format   string
+	encoding string
+	null     string
+	timezone string
+	asOf     string
+	refused  string
+	dryRun   bool
+	patience time.Duration
+	pending  int
+}
+
+const (
+	// awayAtMost is how long a lost connection is waited for. The job goes on
+	// where it was when it is run again.
+	awayAtMost = 5 * time.Minute
+	// toldRefusals are told one by one; a file without any right line must not
+	// flood the terminal.
+	toldRefusals = 10
+)
+
+func newPublishCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "publish --nats URL [--shop S] FILE...",
+		Short: "Publishes files of customers",
+		Long: `Publishes files of customers: NDJSON of events or bare customers, or CSV with a
+header; plain, or packed with gzip or zstd; - is the standard input.
+
+A line that is refused does not hold up the others: it goes to
+FILE.refused.ndjson with its number and the reason. Run again after it was
+interrupted, it goes on where it was, by FILE.custsync-progress, and stores
+nothing twice.
+
+Bare customers without a version get the time of the run, so that they win over
+what was published before; with --as-of, changes since that time win over the
+file.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("name the files to publish, - for the standard input")
+			}
+			return nil
+		},
+	}
+	var o publishOptions
+	o.nats.add(c)
+	form := outputFlag(c)
+	f := c.Flags()
+	f.StringVar(&o.shop, "shop", "", "the customers' `shop`; without it each line names its own")
+	f.StringVar(&o.columns, "columns", "", "YAML `file` that maps header names of CSV to fields")
+	f.StringVar(&o.format, "format", "auto", "`form` of the files: ndjson, csv or auto")
+	f.StringVar(&o.encoding, "encoding", "auto", "`character set` of the files: utf-8, utf-16, windows-1251 or auto")
+	f.StringVar(&o.null, "null", "", "`cell` of CSV that clears its field, such as NULL; an empty one leaves it alone")
+	f.StringVar(&o.timezone, "timezone", "", "`zone` of times in CSV that have none, such as Europe/Kyiv")
+	f.StringVar(&o.asOf, "as-of", "", "`time` at which the files were exported, such as 2026-11-22T10:00:00Z")
+	f.StringVar(&o.refused, "refused", "", "`file` for the refused lines")
+	f.BoolVar(&o.dryRun, "dry-run", false, "only say which lines would be refused")
+	f.DurationVar(&o.patience, "patience", 10*time.Second, "how `long` to wait for a stream to answer")
+	f.IntVar(&o.pending, "pending", 4096, "`events` in flight at most")
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		p := publish{options: o, form: *form, files: args, stdin: cmd.InOrStdin(), stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr()}
+		return p.run(cmd.Context())
+	}
+	return c
+}
+
+// publish is one run of the verb.
+type publish struct {
+	options        publishOptions
+	form           output
+	files          []string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+
+	intake    intake.Options
+	asOf      time.Time
+	publisher *events.Publisher // nil: dry run
+	screen    *screen
+	sides     map[string]*bulk.Refusals
+	told      int
+}
+
+func (p *publish) run(ctx context.Context) (err error) {
+	if err := p.prepare(); err != nil {
+		return err
+	}
+	// Little lives for long here, and collecting it often costs a third of the rate.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	p.screen = newScreen(p.stderr)
+	if !p.options.dryRun {
+		nc, err := p.options.nats.connect("custsync publisher publish", awayAtMost, watcher{
+			state:  p.screen.say,
+			denied: func(err error) { cancel(fmt.Errorf("the server does not let this user publish: %w", err)) },
+		})
+		if err != nil {
+			return err
+		}
+		defer nc.Close()
+		p.publisher = &events.Publisher{Conn: nc, MaxPending: p.options.pending, Patience: p.options.patience}
+	}
+	totals, err := p.all(ctx)
+	if told := p.tell(totals); err == nil {
+		err = told
+	}
+	if err == nil && totals.Refused > 0 {
+		return errTold
+	}
+	return err
+}
+
+// prepare turns flags into what they mean; a mistake is wrong usage.
+func (p *publish) prepare() (err error) {
+	o := &p.options
+	if !o.dryRun || o.nats.URL != "" {
+		if _, err := o.nats.options(); err != nil {
+			return err
+		}
+	}
+	switch o.format {
+	case "auto":
+	case string(intake.NDJSON), string(intake.CSV):
+		p.intake.Format = intake.Format(o.format)
+	default:
+		return usagef("--format: want auto, ndjson or csv")
+	}
+	if p.intake.Encoding, err = intake.ParseEncoding(o.encoding); err != nil {
+		return usagef("--encoding: %w", err)
+	}
+	if o.columns != "" {
+		data, err := os.ReadFile(o.columns)
+		if err != nil {
+			return usagef("--columns: %w", err)
+		}
+		if p.intake.Columns, err = intake.ParseColumns(data); err != nil {
+			return usagef("--columns: %s: %w", o.columns, err)
+		}
+	}
+	if o.timezone != "" {
+		if p.intake.Zone, err = time.LoadLocation(o.timezone); err != nil {
+			return usagef("--timezone: %w", err)
+		}
+	}
+	if o.asOf != "" {
+		if p.asOf, err = time.Parse(time.RFC3339Nano, o.asOf); err != nil {
+			return usagef("--as-of: want a time such as 2026-11-22T10:00:00Z")
+		}
+		if p.asOf.After(time.Now()) {
+			return usagef("--as-of: lies in the future")
+		}
+	}
+	if o.pending < 1 {
+		return usagef("--pending: want 1 or more")
+	}
+	p.intake.Null = o.null
+	return p.checkFiles()
+}
+
+// checkFiles sees that the files can be read before anything is published.
+func (p *publish) checkFiles() error {
+	seen := make(map[string]bool)
+	for _, name := range p.files {
+		if seen[name] {
+			return usagef("%s is named twice", name)
+		}
+		seen[name] = true
+		if name == "-" {
+			continue
+		}
+		info, err := os.Stat(name)
+		if err != nil {
+			return &usageError{err}
+		}
+		if info.IsDir() {
+			return usagef("%s is a folder", name)
+		}
+	}
+	return nil
+}
+
+// all publishes file by file, so that what one of them says twice of a customer
+// ends in the order of the files.
+func (p *publish) all(ctx context.Context) (sum bulk.Totals, err error) {
+	p.sides = make(map[string]*bulk.Refusals)
+	defer func() {
+		for _, side := range p.sides {
+			err = errors.Join(err, side.Close())
+		}
+	}()
+	for _, name := range p.files {
+		totals, err := p.file(ctx, name)
+		sum = sum.Add(totals)
+		if err != nil {
+			return sum, p.explain(name, err)
+		}
+	}
+	return sum, nil
+}
+
+func (p *publish) file(ctx context.Context, name string) (bulk.Totals, error) {
+	input, size, progress, err := p.open(ctx, name)
+	if err != nil {
+		return bulk.Totals{}, err
+	}
+	defer input.Close()
+	show := p.screen.begin(name, size)
+	options := p.intake
+	options.Notice = show.say
+	job := &bulk.Job{
+		Publisher: p.publisher, Input: &countingReader{r: input, n: &show.read}, Name: name, Options: options, Shop: p.options.shop,
+		AsOf: p.asOf, Refusals: p.side(name), Progress: progress, Refused: func(r bulk.Refusal) { p.tellRefusal(show, r) },
+	}
+	stop := show.follow(job.Done)
+	totals, err := job.Run(ctx)
+	stop(err == nil)
+	if err == nil && totals.Refused > 0 {
+		p.screen.say(fmt.Sprintf("%s: %d refused, see %s", name, totals.Refused, job.Refusals.Path))
+	}
+	return totals, err
+}
+
+// open opens an input, and what keeps its progress if it is a file.
+func (p *publish) open(ctx context.Context, name string) (io.ReadCloser, int64, *bulk.Progress, error) {
+	if name == "-" {
+		return newPatientReader(ctx, p.stdin), 0, nil, nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, 0, nil, err
+	}
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() || p.options.dryRun {
+		size := int64(0)
+		if err == nil && info.Mode().IsRegular() {
+			size = info.Size()
+		}
+		return f, size, nil, err
+	}
+	print, err := bulk.TakeFingerprint(f)
+	if err != nil {
+		f.Close()
+		return nil, 0, nil, fmt.Errorf("look at %s: %w", name, err)
+	}
+	progress := &bulk.Progress{Path: name + bulk.Suffix, Input: print, Settings: p.settings()}
+	line, why, err := progress.Resumes()
+	switch {
+	case err != nil:
+		f.Close()
+		return nil, 0, nil, err
+	case line > 0:
+		p.screen.say(fmt.Sprintf("%s: going on at line %d", name, line))
+	case why != "":
+		p.screen.say(fmt.Sprintf("%s: starting anew: %s", name, why))
+	}
+	return f, print.Size, progress, nil
+}
+
+// settings stand for all that decides what lines become and where they go.
+func (p *publish) settings() string {
+	o := &p.options
+	zone := ""
+	if p.intake.Zone != nil {
+		zone = p.intake.Zone.String()
+	}
+	data, err := json.Marshal([]any{o.nats.servers(), o.shop, o.format, o.encoding, o.null, zone, o.asOf, p.intake.Columns})
+	if err != nil {
+		return "" // texts only: there is nothing to fail
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:8])
+}
+
+// side is the file for the refused lines of an input.
+func (p *publish) side(name string) *bulk.Refusals {
+	path := p.options.refused
+	switch {
+	case path != "":
+	case name == "-":
+		path = "stdin.refused.ndjson"
+	default:
+		path = name + ".refused.ndjson"
+	}
+	if p.sides[path] == nil {
+		p.sides[path] = &bulk.Refusals{Path: path, Keep: p.options.refused != "" && len(p.files) > 1 && p.anyProgress()}
+	}
+	return p.sides[path]
+}
+
+func (p *publish) anyProgress() bool {
+	for _, name := range p.files {
+		if _, err := os.Stat(name + bulk.Suffix); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *publish) tellRefusal(show *show, r bulk.Refusal) {
+	switch p.told++; {
+	case p.told <= toldRefusals:
+		show.say(fmt.Sprintf("line %d refused: %s", r.Line, r.Reason))
+	case p.told == toldRefusals+1:
+		show.say("more lines are refused; they are not told one by one")
+	}
+}
+
+// explain says what a person can do.
+func (p *publish) explain(name string, err error) error {
+	if header, ok := errors.AsType[*intake.HeaderError](err); ok {
+		return usagef("%s: %w", name, header)
+	}
+	again := ""
+	if name != "-" && !p.options.dryRun {
+		again = "; run again to go on from there"
+	}
+	switch {
+	case errors.Is(err, nats.ErrConnectionClosed):
+		return fmt.Errorf("%s: NATS at %s has been away for %v%s", name, p.options.nats.servers(), awayAtMost, again)
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("%s: interrupted%s", name, again)
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
+
+// tell prints the totals.
+func (p *publish) tell(t bulk.Totals) error {
+	if p.options.dryRun {
+		would := t.Stored
+		t.Stored = 0
+		if p.form == text {
+			_, err := fmt.Fprintf(p.stdout, "would publish %d, refused %d\n", would, t.Refused)
+			return err
+		}
+	}
+	if p.form == asJSON {
+		return writeJSON(p.stdout, t)
+	}
+	_, err := fmt.Fprintf(p.stdout, "stored %d, duplicate %d, refused %d\n", t.Stored, t.Duplicate, t.Refused)
+	return err
+}
