@@ -51,6 +51,8 @@ type Case struct {
 	NoLookUp bool
 	// CreateOnly says that the provider has no update: later versions are skipped.
 	CreateOnly bool
+	// MuteThrottle says that the provider's 429 never names a time.
+	MuteThrottle bool
 	// Secrets are texts of the credentials, which no error may hold.
 	Secrets []string
 }
