@@ -10,6 +10,7 @@ import (
 	"github.com/custsync/custsync/pkg/sinks"
 	"github.com/custsync/custsync/pkg/sinks/aplaut"
 	"github.com/custsync/custsync/pkg/sinks/cartum"
+	"github.com/custsync/custsync/pkg/sinks/ecomcharge"
 	"github.com/custsync/custsync/pkg/sinks/thulium"
 )
 
@@ -48,6 +49,12 @@ func newSink(d *config.Destination, caller sinks.Caller) (provider, error) {
 			return nil, err
 		}
 		return opened(aplaut.New(cfg))
+	case "ecomcharge":
+		cfg := ecomcharge.Config{URL: d.URL, ShopID: secret("shop_id"), SecretKey: secret("secret_key"), Caller: caller}
+		if err := config.DecodeOptions(d.Options, &cfg.Options); err != nil {
+			return nil, err
+		}
+		return opened(ecomcharge.New(cfg))
 	}
 	return nil, fmt.Errorf("%s is not built in", d.Provider)
 }
