@@ -53,9 +53,10 @@ const rawEvents = 300_000
 
 // drained is one run of the product and the raw pull beside it.
 type drained struct {
-	Raw     sample // pull and ack one by one, nothing else
-	Product sample // until the provider has all; Client is the worker
-	Settled time.Duration
+	Raw     sample        // pull and ack one by one, nothing else
+	Product sample        // until the provider has all; Client is the worker
+	First   time.Duration // until the provider had the first
+	Settled time.Duration // until the ledger had all
 	StandIn time.Duration // processor time
 	Peak    int64
 	Calls   int
@@ -152,6 +153,7 @@ func (d *drain) run(ctx context.Context, n int) (out drained, err error) {
 		return out, fmt.Errorf("the provider was given %d rows in %d calls and %d other calls, want %d rows and no other call",
 			seen.Rows, seen.Calls, seen.Strange, d.Waiting)
 	}
+	out.First = seen.First.Sub(m.begin)
 	out.Settled, out.StandIn, out.Calls = took.Took, seen.CPU, seen.Calls
 	out.Product = sample{
 		Count: d.Waiting, Took: seen.Last.Sub(m.begin), Client: cpu, Server: took.Server,
@@ -206,7 +208,8 @@ type drainFigure struct {
 	Highest       float64 `json:"highest"`
 	RawPerSecond  float64 `json:"raw_per_second"`
 	OfRaw         float64 `json:"of_raw"`          // of the same run's raw rate
-	SettledAfter  float64 `json:"settled_seconds"` // after the last delivery, all in the ledger
+	FirstAfter    float64 `json:"first_seconds"`   // from the start of the worker to the first delivery; part of the rate
+	SettledAfter  float64 `json:"settled_seconds"` // from the last delivery to its entry in the ledger
 	WorkerSeconds float64 `json:"worker_cpu_s"`    // for 100,000 rows
 	ServerSeconds float64 `json:"server_cpu_s"`
 	StandIn       float64 `json:"stand_in_cpu_s"`
@@ -231,6 +234,7 @@ func tellDrained(r *report, o drainOptions, runs []drained) error {
 		PerSecond: median(rates), Lowest: rates[0], Highest: rates[len(rates)-1],
 		RawPerSecond:  of(func(d drained) float64 { return d.Raw.perSecond() }),
 		OfRaw:         of(func(d drained) float64 { return d.Product.perSecond() / d.Raw.perSecond() }),
+		FirstAfter:    of(func(d drained) float64 { return d.First.Seconds() }),
 		SettledAfter:  of(func(d drained) float64 { return (d.Settled - d.Product.Took).Seconds() }),
 		WorkerSeconds: of(func(d drained) float64 { return per100k(d.Product.Client) }),
 		ServerSeconds: of(func(d drained) float64 { return per100k(d.Product.Server) }),
@@ -252,6 +256,7 @@ func tellDrained(r *report, o drainOptions, runs []drained) error {
 	fmt.Fprintf(w, "provider's\t%.2f s\t\n", f.StandIn)
 	fmt.Fprintf(w, "worker's peak memory\t%.0f MiB\t%s\n", f.PeakMiB, target(f.PeakMiB <= wantPeakMiB, "<= %.0f MiB", wantPeakMiB))
 	fmt.Fprintf(w, "rows of a call\t%.1f\t\n", f.RowsPerCall)
+	fmt.Fprintf(w, "first delivery after the start\t%.2f s\t\n", f.FirstAfter)
 	fmt.Fprintf(w, "settled after the last delivery\t%.2f s\t\n", f.SettledAfter)
 	fmt.Fprintf(w, "others' share of the machine\t%.0f %%\t\n", 100*f.Others)
 	return w.Flush()

@@ -57,6 +57,7 @@ type standInState struct {
 	Rows      int           `json:"rows"`
 	Customers int           `json:"customers"` // different ones
 	Strange   int           `json:"strange"`   // calls that are no batch
+	First     time.Time     `json:"first"`     // when the first customer came
 	Last      time.Time     `json:"last"`      // when the newest different customer came
 	CPU       time.Duration `json:"cpu"`
 }
@@ -137,5 +138,8 @@ func (s *standIn) note(n int) {
 		s.came[word] |= bit
 		s.told.Customers++
 		s.told.Last = time.Now()
+		if s.told.Customers == 1 {
+			s.told.First = s.told.Last
+		}
 	}
 }

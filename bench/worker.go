@@ -17,7 +17,7 @@ import (
 // buildWorker builds the product as it is in this checkout.
 func buildWorker(ctx context.Context, folder string) (string, error) {
 	path := filepath.Join(folder, "worker")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", path, "github.com/custsync/custsync/cmd/worker")
+	build := exec.CommandContext(ctx, "go", "build", "-o", path, "github.com/custsync/custsync/cmd/worker")
 	if said, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build worker: %w\n%s", err, said)
 	}
