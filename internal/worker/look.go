@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/custsync/custsync/pkg/pipeline"
 	"github.com/custsync/custsync/pkg/stream"
 )
 
@@ -14,6 +15,20 @@ type Stats struct {
 	CallsPerSecond float64 `json:"calls_per_second"`
 	Waiting        int     `json:"waiting"`   // customers in memory
 	InFlight       int     `json:"in_flight"` // deliveries
+}
+
+// Snapshot returns the state of a destination's loop as of a moment ago; nil
+// while there is none. It may be called at any time.
+func (w *Worker) Snapshot(destination string) *pipeline.Snapshot {
+	if !w.made.Load() {
+		return nil
+	}
+	for _, r := range w.runners {
+		if r.config.Name == destination {
+			return r.loop.Snapshot()
+		}
+	}
+	return nil
 }
 
 // backlog is what waits for the shards that this worker owns.

@@ -31,6 +31,7 @@ func (r *runner) own(ctx context.Context, m *stream.Member, board *stream.Board)
 		}
 		return false
 	}
+	r.compare(ctx, layout)
 	for id, o := range r.owned {
 		if o.lease.Context().Err() != nil || o.lease.Place.Generation != layout.Generation {
 			r.giveUp(ctx, id)
@@ -72,6 +73,24 @@ func (r *runner) layOut(ctx context.Context) (stream.Layout, error) {
 		begin = ends
 	}
 	return r.streams.EnsureLayout(ctx, r.config.Name, r.config.Shards, begin)
+}
+
+// compare tells once when the configuration decides other rows than the ones
+// that the destination was filled by: what it was given before stays as it is
+// until somebody fills it anew.
+func (r *runner) compare(ctx context.Context, layout stream.Layout) {
+	hash := r.config.Hash()
+	switch {
+	case r.compared || layout.Hash == hash:
+	case layout.Hash == "":
+		if err := r.streams.SetLayoutHash(ctx, r.config.Name, hash); err != nil {
+			return // the next time tries again
+		}
+	default:
+		r.log.Warn().Msgf("shops, when, map or options have changed: customers that change from now on are sent by them; "+
+			"for all others run: worker backfill -c FILE --destination %s", r.config.Name)
+	}
+	r.compared = true
 }
 
 // takeOver makes a shard this worker's: the lease first, then what the one

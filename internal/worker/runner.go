@@ -26,12 +26,13 @@ type runner struct {
 	log     zerolog.Logger
 	rate    *pipeline.Rate
 
-	owned   map[int]*owned // by shard; touched by heed and drop only
-	gates   chan pipeline.Gate
-	gate    atomic.Pointer[pipeline.Gate]
-	resumed time.Time // the last resume that was heeded
-	backlog atomic.Pointer[backlog]
-	speed   speed
+	owned    map[int]*owned // by shard; touched by heed and drop only
+	gates    chan pipeline.Gate
+	gate     atomic.Pointer[pipeline.Gate]
+	resumed  time.Time // the last resume that was heeded
+	compared bool      // the configuration was held against the layout's
+	backlog  atomic.Pointer[backlog]
+	speed    speed
 }
 
 // newRunner makes a destination's loop, and its layout in the streams.
@@ -43,6 +44,11 @@ func (w *Worker) newRunner(ctx context.Context, d *config.Destination) (*runner,
 	sink, renderer, err := w.Make(d, sinks.Caller{Before: r.rate.Before, Timeout: d.Timeout})
 	if err != nil {
 		return nil, fmt.Errorf("destination %s: %w", d.Name, err)
+	}
+	if d.Formerly != "" {
+		if err := w.streams.Rename(ctx, d.Formerly, d.Name); err != nil {
+			return nil, fmt.Errorf("destination %s: carry over from %s: %w", d.Name, d.Formerly, err)
+		}
 	}
 	ledger, err := w.streams.Ledger(ctx, d.Name)
 	if err != nil {

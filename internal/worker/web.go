@@ -21,9 +21,12 @@ type web struct {
 
 // listen opens the address at once, so that a taken one stops the start.
 func (w *Worker) listen() (*web, error) {
-	l, err := net.Listen("tcp", w.Config.HTTP.Listen)
-	if err != nil {
-		return nil, fmt.Errorf("http: listen: %w; set http.listen to another address", err)
+	l := w.Listener
+	if l == nil {
+		var err error
+		if l, err = net.Listen("tcp", w.Config.HTTP.Listen); err != nil {
+			return nil, fmt.Errorf("http: listen: %w; set http.listen to another address", err)
+		}
 	}
 	w.metrics.registry.MustRegister(w)
 	mux := http.NewServeMux()

@@ -9,7 +9,7 @@ package worker
 
 import (
 	"context"
-	"fmt"
+	"net"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -34,8 +34,11 @@ type Worker struct {
 	Make   Maker
 	Log    zerolog.Logger
 	Name   string // begins the member's id; the host's name if empty
+	// Listener serves HTTP; nil: one is opened at Config.HTTP.Listen. Run closes it.
+	Listener net.Listener
 
 	runners []*runner
+	made    atomic.Bool // runners are all there
 	metrics *metrics
 	ready   atomic.Bool // the shards have settled
 	nc      *nats.Conn
@@ -55,16 +58,11 @@ func (w *Worker) Run(ctx context.Context) error {
 	if server != nil {
 		defer server.Shutdown()
 	}
-	if w.nc, err = Dial(w.Config, w.Log); err != nil {
+	if w.nc, err = w.connect(ctx); err != nil || w.nc == nil {
 		return err
 	}
 	defer w.nc.Close()
-	s := w.Config.Stream
-	w.streams, err = stream.Open(ctx, w.nc, stream.Config{
-		Partitions: s.Partitions, Replicas: s.Replicas, History: s.HistoryPerCustomer,
-		Synced: w.Config.NATS.IsEmbedded() && w.Config.NATS.Embedded.Sync.Always(),
-	})
-	if err != nil {
+	if w.streams, err = w.open(ctx); err != nil || w.streams == nil {
 		return err
 	}
 	defer w.streams.Close()
@@ -80,6 +78,7 @@ func (w *Worker) work(ctx context.Context) error {
 		}
 		w.runners = append(w.runners, r)
 	}
+	w.made.Store(true)
 	web, err := w.listen()
 	if err != nil {
 		return err
@@ -191,63 +190,6 @@ func (w *Worker) serve(ctx context.Context, m *stream.Member) {
 		}
 		w.ready.Store(settled)
 	}
-}
-
-// Dial connects to the server that a configuration names, and comes back to it
-// for ever.
-func Dial(c *config.Config, log zerolog.Logger) (*nats.Conn, error) {
-	n := &c.NATS
-	options := []nats.Option{
-		nats.Name("custsync"),
-		nats.MaxReconnects(-1),
-		nats.ReconnectWait(500 * time.Millisecond),
-		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
-			log.Error().Err(err).Msg("nats")
-		}),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			if err != nil {
-				log.Warn().Err(err).Msg("nats is away")
-			}
-		}),
-		nats.ReconnectHandler(func(*nats.Conn) { log.Info().Msg("nats is back") }),
-	}
-	options = append(options, credentials(n)...)
-	nc, err := nats.Connect(n.DialURL(), options...)
-	if err != nil {
-		return nil, fmt.Errorf("connect to nats at %s: %w%s", n.DialURL(), err, dialHint(n))
-	}
-	return nc, nil
-}
-
-func dialHint(n *config.NATS) string {
-	if n.IsEmbedded() {
-		return "; start it with: worker run -c FILE"
-	}
-	return "; is nats-server running there, with JetStream?"
-}
-
-func credentials(n *config.NATS) []nats.Option {
-	var options []nats.Option
-	if n.Creds != "" {
-		options = append(options, nats.UserCredentials(n.Creds))
-	}
-	if n.User != "" {
-		options = append(options, nats.UserInfo(n.User, string(n.Password)))
-	}
-	if n.NKey != "" {
-		if o, err := nats.NkeyOptionFromSeed(n.NKey); err == nil {
-			options = append(options, o)
-		} else {
-			options = append(options, func(*nats.Options) error { return fmt.Errorf("nkey: %w", err) })
-		}
-	}
-	if n.TLS.CA != "" {
-		options = append(options, nats.RootCAs(n.TLS.CA))
-	}
-	if n.TLS.Cert != "" {
-		options = append(options, nats.ClientCert(n.TLS.Cert, n.TLS.Key))
-	}
-	return options
 }
 
 // pause waits, or until ctx ends.
