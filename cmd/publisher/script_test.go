@@ -41,9 +41,11 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"dump": dump,
-			"pack": pack,
-			"grow": grow,
+			"dump":  dump,
+			"pack":  pack,
+			"grow":  grow,
+			"await": await,
+			"held":  held,
 		},
 	})
 }
@@ -74,6 +76,46 @@ func dump(ts *testscript.TestScript, _ bool, args []string) {
 		fmt.Fprintf(&out, "%s/%s %s %s %s\n", ev.Shop, ev.Customer.ID, ev.Type, version, ev.Data)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(out.String()), 0o600))
+}
+
+// await N waits until the stream has taken N events.
+func await(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.ParseUint(args[0], 10, 64)
+	ts.Check(err)
+	nc, err := nats.Connect(ts.Getenv("NATS"))
+	ts.Check(err)
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	ts.Check(err)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	consumer, err := js.OrderedConsumer(ctx, stream.Customers, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: n})
+	ts.Check(err)
+	_, err = consumer.Next(jetstream.FetchContext(ctx))
+	ts.Check(err)
+}
+
+// held N says that the stream holds N events, each of another customer.
+func held(ts *testscript.TestScript, _ bool, args []string) {
+	nc, err := nats.Connect(ts.Getenv("NATS"))
+	ts.Check(err)
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	ts.Check(err)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	s, err := js.Stream(ctx, stream.Customers)
+	ts.Check(err)
+	info, err := s.Info(ctx, jetstream.WithSubjectFilter("customers.*.*.*"))
+	ts.Check(err)
+	var subjects, events uint64
+	for _, n := range info.State.Subjects {
+		subjects++
+		events += n
+	}
+	if want := args[0]; strconv.FormatUint(events, 10) != want || subjects != events {
+		ts.Fatalf("%d events of %d customers, want %s", events, subjects, want)
+	}
 }
 
 // storedEvents are the customers' events in the stream, oldest first.
@@ -134,7 +176,7 @@ func pack(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[2]), data, 0o600))
 }
 
-// grow N FILE writes N bare customers.
+// grow N FILE writes N bare customers, and after each hundred a line to be refused.
 func grow(ts *testscript.TestScript, _ bool, args []string) {
 	n, err := strconv.Atoi(args[0])
 	ts.Check(err)
@@ -145,6 +187,9 @@ func customers(n int) []byte {
 	var b bytes.Buffer
 	for i := range n {
 		fmt.Fprintf(&b, `{"id":"%d","email":"c%d@example.com","first_name":"Olga","address":{"city":"Kyiv"},"attributes":{"n":%d}}`+"\n", i, i, i)
+		if i%100 == 99 {
+			b.WriteString("{\"id\":7}\n")
+		}
 	}
 	return b.Bytes()
 }

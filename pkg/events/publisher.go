@@ -180,30 +180,33 @@ func deriveID(ev *Event) string {
 }
 
 // Check returns the error with which publishing would refuse r unsent.
-func (r Raw) Check() error {
-	_, err := r.message()
-	return err
+func (r *Raw) Check() error {
+	subject := len(IngestSubject("", "")) + len(EscapeToken(r.Shop)) + len(EscapeToken(r.Customer))
+	switch {
+	case r.Shop == "":
+		return errors.New("publish: the shop is empty")
+	case r.Customer == "":
+		return errors.New("publish: the customer's id is empty")
+	case r.ID == "":
+		return errors.New("publish: the event's id is empty")
+	case !printable(r.ID):
+		return errors.New("publish: the event's id holds control characters, which no header can carry")
+	case !printable(r.TraceParent):
+		return errors.New("publish: the trace parent holds control characters, which no header can carry")
+	case subject+len(r.ID) > maxSubject:
+		return fmt.Errorf("publish: shop, customer and event id make more than %d bytes, which no subject can carry", maxSubject)
+	case len(r.Data) > MaxSize:
+		return fmt.Errorf("publish: the event has %d bytes, more than %d KiB: shorten its longest fields", len(r.Data), MaxSize>>10)
+	}
+	return nil
 }
 
 // message returns the message to be sent, having seen that a server can take it.
 func (r *Raw) message() (*nats.Msg, error) {
-	msg := &nats.Msg{Subject: IngestSubject(r.Shop, r.Customer), Data: r.Data}
-	switch {
-	case r.Shop == "":
-		return nil, errors.New("publish: the shop is empty")
-	case r.Customer == "":
-		return nil, errors.New("publish: the customer's id is empty")
-	case r.ID == "":
-		return nil, errors.New("publish: the event's id is empty")
-	case !printable(r.ID):
-		return nil, errors.New("publish: the event's id holds control characters, which no header can carry")
-	case !printable(r.TraceParent):
-		return nil, errors.New("publish: the trace parent holds control characters, which no header can carry")
-	case len(msg.Subject)+len(r.ID) > maxSubject:
-		return nil, fmt.Errorf("publish: shop, customer and event id make more than %d bytes, which no subject can carry", maxSubject)
-	case len(r.Data) > MaxSize:
-		return nil, fmt.Errorf("publish: the event has %d bytes, more than %d KiB: shorten its longest fields", len(r.Data), MaxSize>>10)
+	if err := r.Check(); err != nil {
+		return nil, err
 	}
+	msg := &nats.Msg{Subject: IngestSubject(r.Shop, r.Customer), Data: r.Data}
 	msg.Header = nats.Header{jetstream.MsgIDHeader: {EscapeToken(r.Shop) + "." + r.ID}}
 	if r.TraceParent != "" {
 		msg.Header["traceparent"] = []string{r.TraceParent}
