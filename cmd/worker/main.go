@@ -62,6 +62,7 @@ func newRootCommand() *cobra.Command {
 	}
 	root.AddCommand(
 		newCheckCommand(),
+		newDemoCommand(),
 		newRunCommand(),
 	)
 	root.CompletionOptions.HiddenDefaultCmd = true
