@@ -12,6 +12,7 @@ import (
 	"github.com/custsync/custsync/pkg/sinks/cartum"
 	"github.com/custsync/custsync/pkg/sinks/ecomcharge"
 	"github.com/custsync/custsync/pkg/sinks/thulium"
+	"github.com/custsync/custsync/pkg/sinks/virtualpos"
 )
 
 // provider is all that the worker wants of a sink.
@@ -49,6 +50,12 @@ func newSink(d *config.Destination, caller sinks.Caller) (provider, error) {
 			return nil, err
 		}
 		return opened(aplaut.New(cfg))
+	case "virtualpos":
+		cfg := virtualpos.Config{URL: d.URL, APIKey: secret("apikey"), Caller: caller}
+		if err := config.DecodeOptions(d.Options, &cfg.Options); err != nil {
+			return nil, err
+		}
+		return opened(virtualpos.New(cfg))
 	case "ecomcharge":
 		cfg := ecomcharge.Config{URL: d.URL, ShopID: secret("shop_id"), SecretKey: secret("secret_key"), Caller: caller}
 		if err := config.DecodeOptions(d.Options, &cfg.Options); err != nil {

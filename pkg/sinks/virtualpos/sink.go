@@ -1,0 +1,123 @@
+// Package virtualpos delivers customers to a VirtualPOS till system, with their
+// loyalty cards and bonuses.
+//
+// Promises: a customer is known by the external id, which is the shop's id of the
+// customer, and is created once. Every call can be repeated: a delivery that breaks
+// off half-way starts anew and adds nothing twice. Bonuses are set and never added
+// to. The key is in no error and in no log; where the document lets it, it is in
+// the form and not in the address.
+//
+// How a row goes out, one customer in several calls, in this order:
+//
+//   - POST /api/customer/update?external_id=…&create_if_not_exist=1;
+//   - where the shop manages cards, GET /api/customer?external_id=…&cards=true, unless
+//     the customer was created just now: then updateCard with create_if_not_exist=1
+//     for each card that is missing or differs (by option insertCard for one that
+//     is missing), and deleteCard for each that left;
+//   - updateBonus with overwrite=true for each programme;
+//   - a deletion: skipped as "no_delete", since there is no call; its cards that
+//     custsync may delete are deleted first.
+//
+// When a call fails, the error and the outcome name it. A row of which a call is
+// refused is rejected, and what the calls before it changed stays.
+//
+// Which cards leave: those of the customer that carry an external id and are not in
+// the row. A card that was issued at a till has none and is never touched. A card
+// that the shop gives no id goes by its number. VirtualPOS may tell external ids of
+// another system too: then Options.DeleteCards is to be off. A card that goes over
+// from one customer to another while both change may be deleted after it arrived;
+// the next version of the new owner brings it back.
+//
+// What is known of VirtualPOS, with its source (seed: the published page on
+// customers; doc: the vendor's other pages; inferred: nobody says):
+//
+//   - parameters are form fields or in the query; some are "get only", in the query
+//     (seed). The key may be either way (doc);
+//   - every answer has success, 1 or 0, and info on 0 (seed), whatever the HTTP
+//     status, a wrong key included (inferred). No text of info is written anywhere:
+//     it is the row's fault unless Options.Blocked or Options.Retryable say otherwise;
+//   - XML answers are printed (seed), JSON answers are not: XML is asked for, and
+//     whichever comes is read. Numbers may be texts (inferred);
+//   - which customer update selects, and what create_if_not_exist does there, is
+//     written for cards only (seed) and printed in an address for customers (doc);
+//   - the paths of cards and bonuses, and the shape of cards in the list, are not
+//     printed (inferred: like update; external_id and uid as the parameters are called);
+//   - cards are found by card_id, uid, external_id, barcode in this order (seed);
+//   - a group or a card type of a new name is made (seed): a slip in a mapping makes
+//     a new one for everybody to see. An id counts before a name (seed);
+//   - age must not be passed (seed): it never is;
+//   - adding to a bonus is the default (seed), which repeats would add again;
+//   - dates are YYYY-MM-DD HH:MM:SS (seed) in a zone that is not written anywhere;
+//   - that an empty value clears a field is inferred, F and M for gender half of it:
+//     the sample has F;
+//   - limits, sizes and status codes are not written anywhere.
+package virtualpos
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/custsync/custsync/pkg/sinks"
+)
+
+// Config says how to reach a company's VirtualPOS.
+type Config struct {
+	URL     string // https://acme.myvirtualpos.ru; the API is below /api
+	APIKey  string
+	Options Options
+	Caller  sinks.Caller
+}
+
+// Sink delivers to one company.
+type Sink struct {
+	options Options
+	zone    *time.Location
+	client  client
+}
+
+var (
+	_ sinks.Sink    = (*Sink)(nil)
+	_ sinks.Mapper  = (*Sink)(nil)
+	_ sinks.Planner = (*Sink)(nil)
+)
+
+// New returns a sink, or says what is wrong with its configuration.
+func New(cfg Config) (*Sink, error) {
+	if cfg.APIKey == "" {
+		return nil, errors.New("virtualpos: apikey is required")
+	}
+	if broken := cfg.Options.Validate(); len(broken) > 0 {
+		return nil, errors.New("virtualpos: options." + broken[0].Field + ": " + broken[0].Message)
+	}
+	caller, err := cfg.Caller.Open(strings.TrimSuffix(strings.TrimRight(cfg.URL, "/"), "/api") + "/api/customer")
+	if err != nil {
+		return nil, errors.New("virtualpos: " + err.Error())
+	}
+	options := cfg.Options.withDefaults()
+	zone, _ := zoneOf(options.UTCOffset)
+	return &Sink{options: options, zone: zone, client: client{caller: caller, key: cfg.APIKey, format: options.Format}}, nil
+}
+
+// Limits: every delivery is about one customer.
+func (s *Sink) Limits() sinks.Limits { return sinks.Limits{MaxRows: 1} }
+
+// Lane sets apart the deletions for which there is nothing to do, and marks
+// deliveries that may insert a card: that can't be repeated while an earlier call
+// may still arrive.
+func (s *Sink) Lane(row *sinks.Row) sinks.Lane {
+	switch {
+	case nowhere(row):
+		return sinks.Lane{Name: "none", Local: true}
+	case row.Delete:
+		return sinks.Lane{Name: "delete"}
+	case s.options.Cards == cardsInsert:
+		return sinks.Lane{Name: "insert", Once: true}
+	}
+	return sinks.Lane{}
+}
+
+// nowhere reports whether a deletion is of a customer who was never sent.
+func nowhere(row *sinks.Row) bool {
+	return row.Delete && !row.Held && row.ProviderID == "" && !row.Doubt && row.Attempt <= 1
+}
