@@ -31,7 +31,7 @@ func (w *Worker) Snapshot(destination string) *pipeline.Snapshot {
 	return nil
 }
 
-// backlog is what waits for the shards that this worker owns.
+// backlog is what waits for a destination, at whichever worker.
 type backlog struct{ stream.Backlog }
 
 func (b *backlog) age() time.Duration {
@@ -41,9 +41,9 @@ func (b *backlog) age() time.Duration {
 	return max(time.Since(b.Oldest), 0)
 }
 
-// lookEvery is how often a worker asks the streams what waits for its shards:
-// often enough for a graph, and no load on the server.
-const lookEvery = 5 * time.Second
+// lookEvery is how often a worker asks the streams what waits: often enough for
+// a graph, and no load on the server.
+const lookEvery = 10 * time.Second
 
 // look keeps the backlog and the speed up to date.
 func (r *runner) look(ctx context.Context) {

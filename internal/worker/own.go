@@ -64,7 +64,7 @@ func (r *runner) own(ctx context.Context, m *stream.Member, board *stream.Board)
 
 // layOut sees that the destination is laid out as configured.
 func (r *runner) layOut(ctx context.Context) (stream.Layout, error) {
-	var begin stream.Cursor
+	var begin stream.Position
 	if r.config.Start == "new" {
 		ends, err := r.streams.Ends(ctx)
 		if err != nil {

@@ -25,7 +25,7 @@ func TestAlarmWakesWithTheNewestState(t *testing.T) {
 	publish(t, s, "acme", "c", 7)
 	due := time.Now().Add(30 * time.Millisecond)
 	setAlarm(t, s.Alarm("d"), pipeline.Wakeup{Key: "0.acme.c", At: due, Cause: pipeline.Replay, Force: true})
-	m := lend(t, shard.Feeds[1], 1)[0]
+	m := lend(t, wakes(shard), 1)[0]
 	if time.Now().Before(due) {
 		t.Error("it came early")
 	}
@@ -38,7 +38,7 @@ func TestAlarmOfACustomerThatIsGone(t *testing.T) {
 	_, s := open(t, Config{Partitions: 1})
 	shard := openShard(t, s, lay(t, s, "d", 1))
 	setAlarm(t, s.Alarm("d"), pipeline.Wakeup{Key: "0.acme.c", Cause: pipeline.Retry})
-	if m := lend(t, shard.Feeds[1], 1)[0]; m.Data != nil || m.Key != "0.acme.c" || m.Cause != pipeline.Retry {
+	if m := lend(t, wakes(shard), 1)[0]; m.Data != nil || m.Key != "0.acme.c" || m.Cause != pipeline.Retry {
 		t.Errorf("got %+v, want a wake-up without an event", m)
 	}
 }
@@ -57,7 +57,7 @@ func TestAlarmReplacesAndCancels(t *testing.T) {
 		pipeline.Wakeup{Key: "0.acme.c", At: later, Cause: pipeline.Retry})
 	setAlarm(t, other, pipeline.Wakeup{Key: "0.acme.a", Cause: pipeline.Retry})
 	setAlarm(t, d, pipeline.Wakeup{Key: "0.acme.b", Cause: pipeline.Backfill})
-	if m := lend(t, shard.Feeds[1], 1)[0]; m.Key != "0.acme.b" || m.Cause != pipeline.Backfill {
+	if m := lend(t, wakes(shard), 1)[0]; m.Key != "0.acme.b" || m.Cause != pipeline.Backfill {
 		t.Errorf("got %+v, want the later wake-up of b", m)
 	}
 	if got, err := s.Retrying(testContext(t), "d"); err != nil || got != 2 {
@@ -77,7 +77,7 @@ func TestWakeFeedTriesAgainWhatItCouldNotRead(t *testing.T) {
 	shard := openShard(t, s, lay(t, s, "d", 1))
 	publish(t, s, "acme", "c", 1)
 	setAlarm(t, s.Alarm("d"), pipeline.Wakeup{Key: "0.acme.c", Cause: pipeline.Retry})
-	f := shard.Feeds[1].(*wakeFeed)
+	f := wakes(shard).(*wakeFeed)
 	// It is read, and then the stream is away.
 	until(t, "the wake-up is read", func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
@@ -104,8 +104,8 @@ func TestSettledWakeupsAreRemoved(t *testing.T) {
 	setAlarm(t, s.Alarm("d"),
 		pipeline.Wakeup{Key: "0.acme.a", Cause: pipeline.Retry},
 		pipeline.Wakeup{Key: "1.acme.b", Cause: pipeline.Retry})
-	messages := lend(t, shard.Feeds[1], 2)
-	f := shard.Feeds[1].(*wakeFeed)
+	messages := lend(t, wakes(shard), 2)
+	f := wakes(shard).(*wakeFeed)
 	left := func(want uint64) {
 		t.Helper()
 		f.next = time.Time{}

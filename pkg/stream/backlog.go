@@ -2,31 +2,41 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"time"
-
-	"github.com/nats-io/nats.go"
 )
 
-// Backlog is what waits for a destination, or for one shard of it.
+// Backlog is what waits for a destination.
 type Backlog struct {
 	Waiting  uint64    // events beyond the cursor, and wake-ups whose time has come
 	Oldest   time.Time // of the events that wait; zero: none
-	Retrying uint64    // wake-ups whose time has not come; of a destination only
-	Dead     uint64    // stored dead letters; of a destination only
+	Retrying uint64    // wake-ups whose time has not come
+	Dead     uint64    // stored dead letters
 }
 
-// Backlog counts what waits for a destination in this layout.
+// Backlog counts what waits for a destination in this layout. It is near enough
+// for people and graphs: any replica may answer, and not all are counted at the
+// same moment.
 func (s *Streams) Backlog(ctx context.Context, destination string, l Layout) (Backlog, error) {
 	var all Backlog
+	var parts []part
 	for id := range l.Shards {
-		b, err := s.ShardBacklog(ctx, Place{destination, l.Generation, l.Shards, id})
+		of, err := s.beyond(ctx, Place{destination, l.Generation, l.Shards, id})
 		if err != nil {
 			return all, err
 		}
-		all.Waiting += b.Waiting
-		if !b.Oldest.IsZero() && (all.Oldest.IsZero() || b.Oldest.Before(all.Oldest)) {
-			all.Oldest = b.Oldest
+		parts = append(parts, of...)
+	}
+	if err := s.tally(ctx, parts); err != nil {
+		return all, fmt.Errorf("count what waits for %s: %w", destination, err)
+	}
+	for i := range parts {
+		p := &parts[i]
+		all.Waiting += p.n
+		if p.stream == Customers && p.n > 0 && (all.Oldest.IsZero() || p.first.Before(all.Oldest)) {
+			all.Oldest = p.first
 		}
 	}
 	var err error
@@ -37,55 +47,76 @@ func (s *Streams) Backlog(ctx context.Context, destination string, l Layout) (Ba
 	return all, err
 }
 
-// ShardBacklog counts what lies beyond a shard's cursor.
-func (s *Streams) ShardBacklog(ctx context.Context, place Place) (Backlog, error) {
-	c, err := s.Cursor(ctx, place)
-	if err != nil {
-		return Backlog{}, err
-	}
-	events := s.newReader(Customers, customersPrefix, place, "count", c.Events.Settled+1)
-	waiting, oldest, err := events.peek(ctx)
-	if err != nil {
-		return Backlog{}, fmt.Errorf("count what waits for shard %s: %w", place, err)
-	}
-	wakes := s.newReader(Wakeups, wakePrefix+place.Destination+".", place, "count", c.Wakeups.Settled+1)
-	due, _, err := wakes.peek(ctx)
-	if err != nil {
-		return Backlog{}, fmt.Errorf("count what waits for shard %s: %w", place, err)
-	}
-	return Backlog{Waiting: waiting + due, Oldest: oldest}, nil
-}
-
 // Retrying counts the wake-ups of a destination whose time has not come.
 func (s *Streams) Retrying(ctx context.Context, destination string) (uint64, error) {
 	return s.count(ctx, Wakeups, schedulePrefix+destination+".>")
 }
 
-// count tells how many messages of a filter a stream holds: a consumer is asked
-// for what it would deliver, since the stream itself would list every subject.
-func (s *Streams) count(ctx context.Context, stream, filter string) (uint64, error) {
-	r := &reader{nc: s.nc, js: s.js, stream: stream, filters: []string{filter}, name: "count", headers: true}
-	defer r.close()
-	if err := r.begin(ctx); err != nil {
-		return 0, fmt.Errorf("count %s: %w", filter, err)
-	}
-	return r.pending, nil
+// part is what a stream holds of one filter from a sequence on.
+type part struct {
+	stream, filter string
+	from           uint64
+
+	n     uint64
+	first time.Time // when the first of them was stored
 }
 
-// peek counts what there is to read, and tells the time of the first of it.
-func (r *reader) peek(ctx context.Context) (n uint64, first time.Time, err error) {
-	r.headers, r.drain, r.most = true, true, 1
-	defer r.close()
-	if err := r.begin(ctx); err != nil {
-		return 0, first, err
+// beyond are the parts that lie beyond a shard's cursor.
+func (s *Streams) beyond(ctx context.Context, place Place) ([]part, error) {
+	c, err := s.Cursor(ctx, place)
+	if err != nil {
+		return nil, err
 	}
-	if n = r.pending; n == 0 {
-		return 0, first, nil
+	var parts []part
+	for i, filter := range place.filters(customersPrefix, s.config.Partitions) {
+		parts = append(parts, part{stream: Customers, filter: filter, from: c.Events[i].Settled + 1})
 	}
-	err = r.read(ctx, 1, func(_ *nats.Msg, d delivery) {
-		if first.IsZero() {
-			first = d.at
+	for _, filter := range place.filters(wakePrefix+place.Destination+".", s.config.Partitions) {
+		parts = append(parts, part{stream: Wakeups, filter: filter, from: c.Wakeups.Settled + 1})
+	}
+	return parts, nil
+}
+
+// countAtOnce is how many counts are asked for at the same time: there may be
+// many partitions, and the work goes on beside.
+const countAtOnce = 2
+
+// tally counts the parts, some at a time.
+func (s *Streams) tally(ctx context.Context, parts []part) error {
+	errs := make([]error, countAtOnce)
+	var wg sync.WaitGroup
+	for n := range countAtOnce {
+		wg.Go(func() {
+			for i := n; i < len(parts) && errs[n] == nil; i += countAtOnce {
+				errs[n] = s.measure(ctx, &parts[i])
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// measure counts a part. The first message is asked for, since the server tells
+// with it how many follow; the stream's own state would list every subject.
+func (s *Streams) measure(ctx context.Context, p *part) error {
+	for {
+		p.n = 0
+		end, err := s.post.fetch(ctx, p.stream, get{Filter: p.filter, Seq: p.from, Batch: 1}, func(k kept) {
+			p.n, p.first = 1, k.at()
+		})
+		if errors.Is(err, errTorn) && ctx.Err() == nil {
+			continue
 		}
-	})
-	return n, first, err
+		p.n += uint64(end.left)
+		return err
+	}
+}
+
+// count tells how many messages of a filter a stream holds.
+func (s *Streams) count(ctx context.Context, stream, filter string) (uint64, error) {
+	p := part{stream: stream, filter: filter, from: 1}
+	if err := s.measure(ctx, &p); err != nil {
+		return 0, fmt.Errorf("count %s: %w", filter, err)
+	}
+	return p.n, nil
 }

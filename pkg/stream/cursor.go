@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
 
+	"github.com/custsync/custsync/pkg/ledger"
 	"github.com/nats-io/nats.go"
 )
 
@@ -45,8 +47,29 @@ const cursorKey = "cursor."
 
 // Cursor is how far a shard is, in the sequences of its two streams.
 type Cursor struct {
-	Events  Progress `json:"events"`
-	Wakeups Progress `json:"wakeups"`
+	Events  []Progress `json:"events"` // by partition, from the shard's first
+	Wakeups Progress   `json:"wakeups"`
+}
+
+// Of is how far the partition of a customer of this shard is.
+func (c *Cursor) Of(key ledger.Key) Progress {
+	// A shard begins at a multiple of its number of partitions.
+	return c.Events[partitionOf(key)%len(c.Events)]
+}
+
+func (c *Cursor) clone() Cursor { return Cursor{slices.Clone(c.Events), c.Wakeups} }
+
+func (c *Cursor) equal(o *Cursor) bool {
+	return c.Wakeups == o.Wakeups && slices.Equal(c.Events, o.Events)
+}
+
+// Position is a place in the streams: what lies behind it is of no interest.
+// The zero Position is before everything.
+type Position struct{ Events, Wakeups uint64 }
+
+// cursor is that of a shard which has so many partitions and begins here.
+func (p Position) cursor(partitions int) Cursor {
+	return Cursor{slices.Repeat([]Progress{{Settled: p.Events}}, partitions), Progress{Settled: p.Wakeups}}
 }
 
 // Progress is how far one of a shard's feeds is. Lent is at or above all that
@@ -83,19 +106,13 @@ const (
 )
 
 // openCursor reads a shard's cursor and takes it over.
-func openCursor(ctx context.Context, p *post, place Place) (*cursor, error) {
-	c := &cursor{post: p, subject: workersPrefix + place.cursor(), changed: make(chan struct{}, 1)}
-	data, revision, err := p.last(ctx, workersStream, c.subject)
-	if err != nil {
-		return nil, fmt.Errorf("cursor of shard %s: %w", place, err)
+func (s *Streams) openCursor(ctx context.Context, place Place) (*cursor, error) {
+	c := &cursor{post: s.post, subject: workersPrefix + place.cursor(), changed: make(chan struct{}, 1)}
+	var err error
+	if c.stored, c.revision, err = s.readCursor(ctx, place); err != nil {
+		return nil, err
 	}
-	if len(data) == 0 {
-		return nil, fmt.Errorf("cursor of shard %s: %w", place, ErrNoShard)
-	}
-	if err := json.Unmarshal(data, &c.stored); err != nil {
-		return nil, fmt.Errorf("cursor of shard %s: %w", place, err)
-	}
-	c.told, c.revision = c.stored, revision
+	c.told = c.stored.clone()
 	// Stored as it is: from now on a former owner's write fails.
 	if err := c.write(ctx, c.stored); err != nil {
 		return nil, fmt.Errorf("cursor of shard %s: %w", place, err)
@@ -179,12 +196,12 @@ func (c *cursor) save(ctx context.Context) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	c.mu.Lock()
-	told := c.told
+	told := c.told.clone()
 	c.mu.Unlock()
 	if c.lost {
 		return ErrShardLost
 	}
-	if told == c.stored {
+	if told.equal(&c.stored) {
 		return nil
 	}
 	return c.write(ctx, told)
@@ -241,16 +258,25 @@ const expectedLast = "Nats-Expected-Last-Subject-Sequence"
 
 // Cursor returns how far a shard is, as it is stored.
 func (s *Streams) Cursor(ctx context.Context, place Place) (Cursor, error) {
-	data, _, err := s.post.last(ctx, workersStream, workersPrefix+place.cursor())
+	c, _, err := s.readCursor(ctx, place)
+	return c, err
+}
+
+func (s *Streams) readCursor(ctx context.Context, place Place) (c Cursor, revision uint64, err error) {
+	data, revision, err := s.post.last(ctx, workersStream, workersPrefix+place.cursor())
+	switch {
+	case err != nil:
+	case len(data) == 0:
+		err = ErrNoShard
+	default:
+		err = json.Unmarshal(data, &c)
+	}
+	first, last := place.partitions(s.config.Partitions)
+	if err == nil && len(c.Events) != last-first {
+		err = fmt.Errorf("it tells of %d partitions, the shard has %d", len(c.Events), last-first)
+	}
 	if err != nil {
-		return Cursor{}, fmt.Errorf("cursor of shard %s: %w", place, err)
+		return Cursor{}, 0, fmt.Errorf("cursor of shard %s: %w", place, err)
 	}
-	if len(data) == 0 {
-		return Cursor{}, fmt.Errorf("cursor of shard %s: %w", place, ErrNoShard)
-	}
-	var c Cursor
-	if err := json.Unmarshal(data, &c); err != nil {
-		return Cursor{}, fmt.Errorf("cursor of shard %s: %w", place, err)
-	}
-	return c, nil
+	return c, revision, nil
 }

@@ -98,9 +98,12 @@ func TestFeedOverABreakingConnection(t *testing.T) {
 	t.Parallel()
 	server, s := open(t, Config{Partitions: 2})
 	place := lay(t, s, "d", 1)
-	var want []uint64
-	for i := range 1500 {
-		want = append(want, publish(t, s, "acme", fmt.Sprint("c", i), 1))
+	const n = 1500
+	var want [2][]uint64
+	for i := range n {
+		c := fmt.Sprint("c", i)
+		p := partitionOf(key(s, "acme", c))
+		want[p] = append(want[p], publish(t, s, "acme", c, 1))
 	}
 	p := newProxy(t, server.Address(), 60<<10, 6)
 	through := openAt(t, natstest.Connect(t, p.url()), Config{Partitions: 2})
@@ -110,9 +113,10 @@ func TestFeedOverABreakingConnection(t *testing.T) {
 		shard, err = through.OpenShard(testContext(t), place)
 		return err == nil
 	})
-	got := seqs(lend(t, shard.Feeds[0], len(want)))
-	if !slices.Equal(got, want) {
-		t.Errorf("got %d sequences, want %d in order and each once", len(got), len(want))
+	for p, messages := range lendAll(t, shard, n) {
+		if got := seqs(messages); !slices.Equal(got, want[p]) {
+			t.Errorf("partition %d: got %d sequences, want %d in order and each once", p, len(got), len(want[p]))
+		}
 	}
 	if left := p.left(); left > 1 {
 		t.Errorf("the connection broke %d times less than it should: the test tells little", left)

@@ -7,16 +7,21 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// feed lends the events of one shard.
+// feed lends the events of one partition of a shard.
 type feed struct {
 	reader *reader
 	cursor *cursor
-	lent   uint64 // what an earlier owner may have been lent
+	of     func(*Cursor) *Progress // the partition's own
+	lent   uint64                  // what an earlier owner may have been lent
 }
 
 var _ pipeline.Feed = (*feed)(nil)
 
-func ofEvents(c *Cursor) *Progress  { return &c.Events }
+// ofEvents picks the i-th of the shard's partitions.
+func ofEvents(i int) func(*Cursor) *Progress {
+	return func(c *Cursor) *Progress { return &c.Events[i] }
+}
+
 func ofWakeups(c *Cursor) *Progress { return &c.Wakeups }
 
 func (f *feed) Fetch(ctx context.Context, maxBytes int) ([]pipeline.Message, error) {
@@ -34,14 +39,14 @@ func (f *feed) Fetch(ctx context.Context, maxBytes int) ([]pipeline.Message, err
 	if len(messages) == 0 {
 		return nil, err
 	}
-	if err := f.cursor.lend(ctx, ofEvents, messages[len(messages)-1].Seq); err != nil {
+	if err := f.cursor.lend(ctx, f.of, messages[len(messages)-1].Seq); err != nil {
 		f.reader.rewind(messages[0].Seq)
 		return nil, err
 	}
 	return messages, nil
 }
 
-func (f *feed) Settle(seq uint64) { f.cursor.settle(ofEvents, seq) }
+func (f *feed) Settle(seq uint64) { f.cursor.settle(f.of, seq) }
 
 // Keep does nothing: the consumer wants no acks, so its loans don't run out.
 func (f *feed) Keep([]uint64) {}

@@ -11,7 +11,7 @@ import (
 )
 
 func TestFeedLendsInOrder(t *testing.T) {
-	_, s := open(t, Config{Partitions: 4})
+	_, s := open(t, Config{Partitions: 1})
 	place := lay(t, s, "d", 1)
 	shard := openShard(t, s, place)
 	var want []uint64
@@ -31,23 +31,62 @@ func TestFeedLendsInOrder(t *testing.T) {
 	}
 }
 
-func TestFeedHasItsPartitionsOnly(t *testing.T) {
+func TestFeedHasItsPartitionOnly(t *testing.T) {
 	_, s := open(t, Config{Partitions: 8})
 	place := lay(t, s, "d", 4)
+	place.ID = 2
 	shard := openShard(t, s, place)
-	var want []uint64
+	if got, want := len(shard.Feeds), 3; got != want {
+		t.Fatalf("got %d feeds, want one for each of two partitions, and one of wake-ups", got)
+	}
+	var want [2][]uint64
 	for i := range 60 {
 		customer := fmt.Sprint("c", i)
 		seq := publish(t, s, "acme", customer, 1)
-		if k := key(s, "acme", customer); k[:2] == "0." || k[:2] == "1." {
-			want = append(want, seq)
+		if p := partitionOf(key(s, "acme", customer)); p == 4 || p == 5 {
+			want[p-4] = append(want[p-4], seq)
 		}
 	}
-	if len(want) == 0 || len(want) == 60 {
-		t.Fatalf("%d of 60 customers are in the first shard: the test tells nothing", len(want))
+	if len(want[0])*len(want[1]) == 0 {
+		t.Fatalf("got %v: the test tells nothing", want)
 	}
-	if got := seqs(lend(t, shard.Feeds[0], len(want))); !slices.Equal(got, want) {
-		t.Errorf("got sequences %v, want %v", got, want)
+	for i, got := range lendAll(t, shard, len(want[0])+len(want[1])) {
+		if got := seqs(got); !slices.Equal(got, want[i]) {
+			t.Errorf("partition %d: got sequences %v, want %v", 4+i, got, want[i])
+		}
+	}
+}
+
+// What is settled in one partition says nothing of another.
+func TestPartitionsAreSettledApart(t *testing.T) {
+	_, s := open(t, Config{Partitions: 4})
+	place := lay(t, s, "d", 2)
+	place.ID = 1
+	shard := openShard(t, s, place)
+	var seq [2]uint64
+	var keys [2]string
+	for i := 0; seq[0] == 0 || seq[1] == 0; i++ {
+		customer := fmt.Sprint("c", i)
+		k := key(s, "acme", customer)
+		if p := partitionOf(k) - 2; p >= 0 && seq[p] == 0 {
+			seq[p], keys[p] = publish(t, s, "acme", customer, 1), k
+		}
+	}
+	lendAll(t, shard, 2)
+	shard.Feeds[1].Settle(seq[1])
+	if err := shard.Close(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	c, err := s.Cursor(testContext(t), place)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := [2]uint64{c.Of(keys[0]).Settled, c.Of(keys[1]).Settled}, [2]uint64{0, seq[1]}; got != want {
+		t.Errorf("got settled %v, want %v", got, want)
+	}
+	got := lendAll(t, openShard(t, s, place), 1)[0]
+	if !slices.Equal(seqs(got), seq[:1]) || !got[0].Again {
+		t.Errorf("the next owner: got %v, want %d, lent before", seqs(got), seq[0])
 	}
 }
 
@@ -104,7 +143,7 @@ func TestCursorIsStoredWhileTheShardIsOwned(t *testing.T) {
 	shard.Feeds[0].Settle(m.Seq)
 	until(t, "the cursor is stored", func() bool {
 		c, err := s.Cursor(testContext(t), place)
-		return err == nil && c.Events.Settled == m.Seq
+		return err == nil && c.Events[0].Settled == m.Seq
 	})
 }
 
@@ -127,13 +166,13 @@ func TestFormerOwnerCannotMoveTheCursor(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, err := s.Cursor(testContext(t), place)
-	if err != nil || c.Events.Settled != got[1].Seq {
+	if err != nil || c.Events[0].Settled != got[1].Seq {
 		t.Errorf("got cursor %+v and error %v, want settled %d", c, err, got[1].Seq)
 	}
 }
 
 func TestFeedGoesOnAfterARestart(t *testing.T) {
-	server, s := open(t, Config{Partitions: 2})
+	server, s := open(t, Config{Partitions: 1})
 	place := lay(t, s, "d", 1)
 	shard := openShard(t, s, place)
 	var want []uint64
@@ -167,7 +206,7 @@ func BenchmarkFeed(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		shard := openShard(b, s, place)
-		lend(b, shard.Feeds[0], n)
+		lendAll(b, shard, n)
 		for _, r := range shard.readers {
 			r.close()
 		}

@@ -15,6 +15,9 @@ type Layout struct {
 	Next int `json:"next,omitempty"`
 	// Hash is of the configuration that decides what is owed to the destination.
 	Hash string `json:"hash,omitempty"`
+	// Start is the customers' last sequence that the destination was never owed: it
+	// began with what was new then.
+	Start uint64 `json:"start,omitempty"`
 }
 
 var (
@@ -54,10 +57,10 @@ func (s *Streams) SetLayoutHash(ctx context.Context, destination, hash string) e
 }
 
 // EnsureLayout sees that a destination has so many shards. One that has none yet
-// begins behind the sequences given. Changing the number is begun at once and
+// begins behind the position given. Changing the number is begun at once and
 // done when no worker owns a shard of the old layout any more; till then it
 // returns ErrLayoutBusy, and is to be called again.
-func (s *Streams) EnsureLayout(ctx context.Context, destination string, shards int, begin Cursor) (Layout, error) {
+func (s *Streams) EnsureLayout(ctx context.Context, destination string, shards int, begin Position) (Layout, error) {
 	key := layoutKey + destination
 	if err := (Place{destination, 1, shards, 0}).check(s.config.Partitions); err != nil {
 		return Layout{}, err
@@ -71,9 +74,9 @@ func (s *Streams) EnsureLayout(ctx context.Context, destination string, shards i
 		next := l
 		switch {
 		case !there:
-			next = Layout{Generation: 1, Shards: shards}
+			next = Layout{Generation: 1, Shards: shards, Start: begin.Events}
 			for id := range shards {
-				err = errors.Join(err, s.layOut(ctx, Place{destination, 1, shards, id}, begin))
+				err = errors.Join(err, s.layOut(ctx, Place{destination, 1, shards, id}, begin.cursor(s.config.Partitions/shards)))
 			}
 		case l.Shards == shards && l.Next == 0:
 			return l, nil
@@ -94,11 +97,12 @@ func (s *Streams) EnsureLayout(ctx context.Context, destination string, shards i
 }
 
 // relay makes the cursors of the next generation, once nobody owns a shard of
-// this one. A new shard begins where the one furthest behind is of those that
-// had its partitions.
+// this one. A partition's events go on where they are, and the wake-ups of a new
+// shard where the one furthest behind is of those that had its partitions.
 func (s *Streams) relay(ctx context.Context, destination string, l Layout) (Layout, error) {
-	old := make([]Cursor, l.Shards)
-	for id := range old {
+	var events []Progress // by partition
+	wakeups := make([]Progress, l.Shards)
+	for id := range wakeups {
 		place := Place{destination, l.Generation, l.Shards, id}
 		owned, err := s.owned(ctx, place)
 		if err != nil {
@@ -107,18 +111,22 @@ func (s *Streams) relay(ctx context.Context, destination string, l Layout) (Layo
 		if owned {
 			return l, fmt.Errorf("destination %s: %w", destination, ErrLayoutBusy)
 		}
-		if old[id], err = s.Cursor(ctx, place); err != nil {
+		c, err := s.Cursor(ctx, place)
+		if err != nil {
 			return l, err
 		}
+		events, wakeups[id] = append(events, c.Events...), c.Wakeups
 	}
-	next := Layout{Generation: l.Generation + 1, Shards: l.Next, Hash: l.Hash}
+	next := Layout{Generation: l.Generation + 1, Shards: l.Next, Hash: l.Hash, Start: l.Start}
 	for id := range next.Shards {
+		place := Place{destination, next.Generation, next.Shards, id}
+		first, last := place.partitions(s.config.Partitions)
 		from, to := id*l.Shards/next.Shards, ((id+1)*l.Shards-1)/next.Shards
-		begin := old[from]
-		for _, c := range old[from : to+1] {
-			begin = Cursor{lower(begin.Events, c.Events), lower(begin.Wakeups, c.Wakeups)}
+		begin := Cursor{events[first:last], wakeups[from]}
+		for _, p := range wakeups[from : to+1] {
+			begin.Wakeups = lower(begin.Wakeups, p)
 		}
-		if err := s.layOut(ctx, Place{destination, next.Generation, next.Shards, id}, begin); err != nil {
+		if err := s.layOut(ctx, place, begin); err != nil {
 			return l, err
 		}
 	}

@@ -3,8 +3,10 @@ package stream
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/custsync/custsync/pkg/deadletter"
 	"github.com/custsync/custsync/pkg/pipeline"
@@ -46,8 +48,9 @@ func TestOversizedEventIsRefused(t *testing.T) {
 		t.Errorf("the largest: got answer %+v and error %v", a, err)
 	}
 	shard := openShard(t, s, lay(t, s, "d", 1))
-	if m := lend(t, shard.Feeds[0], 1)[0]; len(m.Data) != 512<<10 {
-		t.Errorf("got %d bytes", len(m.Data))
+	messages := slices.Concat(lendAll(t, shard, 1)...)
+	if got, want := len(messages[0].Data), 512<<10; got != want {
+		t.Errorf("got %d bytes, want %d", got, want)
 	}
 }
 
@@ -71,12 +74,12 @@ func TestLayoutChanges(t *testing.T) {
 			seq[p] = n
 		}
 	}
-	messages := lend(t, shard.Feeds[0], 2)
-	shard.Feeds[0].Settle(messages[0].Seq)
+	lend(t, shard.Feeds[1], 1)
+	shard.Feeds[1].Settle(seq[3])
 	if err := shard.Close(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.EnsureLayout(ctx, "d", 4, Cursor{}); !errors.Is(err, ErrLayoutBusy) {
+	if _, err := s.EnsureLayout(ctx, "d", 4, Position{}); !errors.Is(err, ErrLayoutBusy) {
 		t.Fatalf("while a shard is owned: got error %v, want %v", err, ErrLayoutBusy)
 	}
 	if _, err := m.Take(ctx, Place{"d", 1, 2, 0}); !errors.Is(err, ErrLayout) {
@@ -85,7 +88,7 @@ func TestLayoutChanges(t *testing.T) {
 	if err := lease.Release(ctx); err != nil {
 		t.Fatal(err)
 	}
-	l, err := s.EnsureLayout(ctx, "d", 4, Cursor{})
+	l, err := s.EnsureLayout(ctx, "d", 4, Position{})
 	if err != nil || l != (Layout{Generation: 2, Shards: 4}) {
 		t.Fatalf("got %+v and error %v, want 4 shards in generation 2", l, err)
 	}
@@ -97,12 +100,12 @@ func TestLayoutChanges(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := uint64(0)
-		if id >= 2 {
-			want = messages[0].Seq
+		want := Progress{}
+		if id == 3 {
+			want = Progress{Settled: seq[3], Lent: c.Events[0].Lent}
 		}
-		if c.Events.Settled != want {
-			t.Errorf("shard %d: got settled %d, want %d", id, c.Events.Settled, want)
+		if c.Events[0] != want || (c.Events[0].Lent < seq[3]) != (id < 3) {
+			t.Errorf("shard %d: got %+v, want %+v", id, c.Events[0], want)
 		}
 	}
 	if _, err := m.Take(ctx, Place{"d", 2, 4, 3}); err != nil {
@@ -148,10 +151,10 @@ func TestRenameMovesEverything(t *testing.T) {
 		t.Errorf("letter under the old name: got %+v and error %v", l, err)
 	}
 	moved := openShard(t, s, Place{"new", 1, 1, 0})
-	if moved.cursor.stored.Events.Settled != second {
+	if moved.cursor.stored.Events[0].Settled != second {
 		t.Errorf("cursor: got %+v, want settled %d", moved.cursor.stored, second)
 	}
-	if m := lend(t, moved.Feeds[1], 1)[0]; m.Key != "0.acme.c" || m.Cause != pipeline.Replay {
+	if m := lend(t, wakes(moved), 1)[0]; m.Key != "0.acme.c" || m.Cause != pipeline.Replay {
 		t.Errorf("wake-up: got %+v", m)
 	}
 	if l, err := s.Layout(ctx, "d"); err != nil || l != nil {
@@ -164,33 +167,45 @@ func TestBacklogCounts(t *testing.T) {
 	_, s := open(t, Config{Partitions: 2})
 	ctx := testContext(t)
 	place := lay(t, s, "d", 1)
-	first := publish(t, s, "acme", "a", 1)
-	for i := range 9 {
+	for i := range 10 {
 		publish(t, s, "acme", fmt.Sprint("b", i), 1)
 	}
 	shard := openShard(t, s, place)
-	messages := lend(t, shard.Feeds[0], 10)
+	lent := lendAll(t, shard, 10)
+	if len(lent[0]) < 2 || len(lent[1]) < 2 {
+		t.Fatal("nearly all customers are in one partition: the test tells nothing")
+	}
 	setAlarm(t, s.Alarm("d"),
-		pipeline.Wakeup{Key: "0.acme.x", At: messages[0].At.AddDate(1, 0, 0), Cause: pipeline.Retry},
+		pipeline.Wakeup{Key: "0.acme.x", At: time.Now().AddDate(1, 0, 0), Cause: pipeline.Retry},
 		pipeline.Wakeup{Key: "1.acme.y", Cause: pipeline.Retry})
 	if err := s.Letters("d").Open(ctx, letter(key(s, "acme", "a"), 1)); err != nil {
 		t.Fatal(err)
 	}
-	check := func(waiting uint64, oldest bool) {
+	check := func(waiting int, oldest time.Time) {
 		t.Helper()
-		until(t, "the wake-up has come", func() bool {
+		until(t, fmt.Sprintf("%d wait, the oldest since %v", waiting, oldest), func() bool {
 			b, err := s.Backlog(ctx, "d", Layout{Generation: 1, Shards: 1})
 			if err != nil {
 				t.Fatal(err)
 			}
-			return b.Waiting == waiting && b.Retrying == 1 && b.Dead == 1 && b.Oldest.IsZero() == !oldest
+			return b.Waiting == uint64(waiting) && b.Retrying == 1 && b.Dead == 1 && b.Oldest.Equal(oldest)
 		})
 	}
-	check(11, true)
-	shard.Feeds[0].Settle(first)
-	check(10, true)
-	shard.Feeds[0].Settle(messages[9].Seq)
-	check(1, false)
+	oldest := func(i int) time.Time { // of what the two partitions hold from the i-th on
+		if lent[1][i].Seq < lent[0][i].Seq {
+			return lent[1][i].At
+		}
+		return lent[0][i].At
+	}
+	check(1+10, oldest(0))
+	for i, messages := range lent {
+		shard.Feeds[i].Settle(messages[0].Seq)
+	}
+	check(1+8, oldest(1))
+	for i, messages := range lent {
+		shard.Feeds[i].Settle(messages[len(messages)-1].Seq)
+	}
+	check(1, time.Time{})
 }
 
 func TestForgetAndErase(t *testing.T) {

@@ -138,7 +138,7 @@ func overtaken(l *deadletter.Letter, e *ledger.Entry) bool {
 
 // each hands what there is of a filter to window by window, until it returns false.
 func (s *Streams) each(ctx context.Context, stream, filter string, headersOnly bool, window func([]*nats.Msg) (bool, error)) error {
-	r := &reader{nc: s.nc, js: s.js, stream: stream, filters: []string{filter}, name: "list", headers: headersOnly, drain: true}
+	r := &reader{nc: s.nc, stream: stream, filters: []string{filter}, name: "list", headers: headersOnly, drain: true}
 	defer r.close()
 	for {
 		var messages []*nats.Msg

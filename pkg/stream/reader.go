@@ -1,7 +1,9 @@
 package stream
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -24,13 +26,11 @@ import (
 // It is used from one goroutine.
 type reader struct {
 	nc      *nats.Conn
-	js      jetstream.JetStream
 	stream  string
 	filters []string
 	name    string // the consumers' names begin with it
 	headers bool   // headers only, without bodies
 	drain   bool   // only what is there now: read nothing once all was read
-	most    int    // messages in one pull; 0: pullBatch
 	next    uint64 // where to go on in the stream
 
 	consumer  string // empty: none is there
@@ -42,8 +42,8 @@ type reader struct {
 	status    chan nats.Status
 	wait      *time.Timer
 	dseq      uint64 // of the last message that arrived
+	size      int    // of a message, about; 0: none has come yet
 	open      int    // messages that the pull may still bring; 0: no pull is open
-	pending   uint64 // what the server had left to deliver after the last message
 	heard     time.Time
 	fruitless int // consumers given up in a row before they brought anything
 }
@@ -51,11 +51,14 @@ type reader struct {
 const (
 	pullBatch   = 1000
 	pullExpires = 20 * time.Second
-	pullBeat    = 2 * time.Second
-	// silence is how long nothing may come of an open pull before it is given up.
+	pullBeat    = 5 * time.Second
+	// silence is how long nothing may come of an open pull before it is given up. On
+	// a loaded machine a single beat may come seconds late.
 	silence = 2*pullBeat + time.Second
 	// idleFor is how long the server keeps a consumer that nobody reads with.
 	idleFor = time.Minute
+	// usual is the size that messages are taken for until some have come.
+	usual = 1 << 10
 	// largest is what a pull has to allow for the largest event to pass.
 	largest = 640 << 10
 )
@@ -93,8 +96,9 @@ func (r *reader) read(ctx context.Context, maxBytes int, each func(*nats.Msg, de
 			continue
 		}
 		r.heard, r.fruitless = time.Now(), 0
-		r.dseq, r.next, r.pending = d.dseq, d.seq+1, d.pending
+		r.dseq, r.next = d.dseq, d.seq+1
 		r.open--
+		r.weigh(len(m.Data) + len(m.Subject))
 		size += len(m.Data) + len(m.Subject) + 1
 		each(m, d)
 		if size >= maxBytes {
@@ -115,13 +119,14 @@ func (r *reader) ask(ctx context.Context, maxBytes int) error {
 			return err
 		}
 	}
-	if r.open > 0 {
+	if r.consumer == "" || r.open > 0 {
 		return nil
 	}
 	return r.pull(maxBytes)
 }
 
-// begin makes a consumer that delivers from next on.
+// begin makes a consumer that delivers from next on, unless the connection breaks
+// meanwhile: then there is none.
 func (r *reader) begin(ctx context.Context) error {
 	r.consumer = r.name + "-" + nuid.Next()
 	r.inbox = r.nc.NewInbox()
@@ -139,7 +144,10 @@ func (r *reader) begin(ctx context.Context) error {
 		r.wait = time.NewTimer(silence)
 	}
 	r.dseq, r.open, r.heard = 0, 0, time.Now()
-	config := jetstream.ConsumerConfig{
+	ask, err := json.Marshal(struct {
+		Stream string                   `json:"stream_name"`
+		Config jetstream.ConsumerConfig `json:"config"`
+	}{r.stream, jetstream.ConsumerConfig{
 		Name:              r.consumer,
 		FilterSubjects:    r.filters,
 		AckPolicy:         jetstream.AckNonePolicy,
@@ -149,36 +157,72 @@ func (r *reader) begin(ctx context.Context) error {
 		MemoryStorage:     true,
 		Replicas:          1,
 		HeadersOnly:       r.headers,
-	}
-	c, err := r.js.CreateConsumer(ctx, r.stream, config)
+	}})
 	if err != nil {
 		return err
 	}
-	r.pending = c.CachedInfo().NumPending
+	// Not by nats.go, which waits in vain for an answer that a broken connection took along.
+	reply := r.inbox + ".0"
+	if err := r.nc.PublishRequest("$JS.API.CONSUMER.CREATE."+r.stream+"."+r.consumer, reply, ask); err != nil {
+		return err
+	}
+	for {
+		m, err := r.await(ctx)
+		if m == nil {
+			return err
+		}
+		if m.Subject == reply {
+			return r.made(m)
+		}
+	}
+}
+
+// made reads the answer to the making of a consumer.
+func (r *reader) made(m *nats.Msg) error {
+	if m.Header.Get("Status") == "503" {
+		return errors.New("JetStream is not available")
+	}
+	var a struct {
+		Error *struct {
+			Description string `json:"description"`
+		} `json:"error"`
+	}
+	if err := json.Unmarshal(m.Data, &a); err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	if a.Error != nil {
+		return fmt.Errorf("refused by JetStream: %s", a.Error.Description)
+	}
 	return nil
 }
 
 // pull asks for messages. Once the answer has begun it comes on its own.
 func (r *reader) pull(maxBytes int) error {
+	batch := r.batch(maxBytes)
 	ask := fmt.Appendf(nil, `{"batch":%d,"max_bytes":%d,"expires":%d,"idle_heartbeat":%d}`,
-		r.batch(), max(maxBytes, largest), pullExpires, pullBeat)
+		batch, max(maxBytes, largest), pullExpires, pullBeat)
 	if r.drain {
-		ask = fmt.Appendf(nil, `{"batch":%d,"max_bytes":%d,"no_wait":true}`, r.batch(), max(maxBytes, largest))
+		ask = fmt.Appendf(nil, `{"batch":%d,"max_bytes":%d,"no_wait":true}`, batch, max(maxBytes, largest))
 	}
 	r.pulls++
 	r.reply = r.inbox + "." + strconv.Itoa(r.pulls)
 	if err := r.nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT."+r.stream+"."+r.consumer, r.reply, ask); err != nil {
 		return err
 	}
-	r.open, r.heard = r.batch(), time.Now()
+	r.open, r.heard = batch, time.Now()
 	return nil
 }
 
-func (r *reader) batch() int {
-	if r.most > 0 {
-		return r.most
-	}
-	return pullBatch
+// batch is how many messages a pull asks for. What the server has sent waits in
+// memory, so that it must not be much more than the reader is asked for.
+func (r *reader) batch(maxBytes int) int {
+	return min(max(maxBytes/cmp.Or(r.size, usual), 1), pullBatch)
+}
+
+// weigh counts in the size of a message. A large one counts at once, and is
+// forgotten slowly.
+func (r *reader) weigh(size int) {
+	r.size = max(size, r.size+(size-r.size)/16)
 }
 
 func (r *reader) ready() *nats.Msg {

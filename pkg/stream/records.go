@@ -181,7 +181,7 @@ func put[T any](m map[string]T, name string, data []byte) error {
 // Changes calls changed after the board changed, and once at the beginning,
 // until ctx ends. Renewals of members are no changes.
 func (s *Streams) Changes(ctx context.Context, changed func()) {
-	r := &reader{nc: s.nc, js: s.js, stream: workersStream, name: "board"}
+	r := &reader{nc: s.nc, stream: workersStream, name: "board"}
 	for _, kind := range boardKinds() {
 		r.filters = append(r.filters, workersPrefix+kind+">")
 	}

@@ -10,8 +10,14 @@ import (
 )
 
 // Shard is a shard that this worker owns: its feeds, ready to be read.
+//
+// Each partition's events have a consumer of their own, with one filter. A
+// consumer with several filters makes the server walk through all customers
+// again and again: it costs three times as much with 300,000 of them, and seven
+// times with 900,000 (measured on 2.15.2). Wake-ups are few, and have one
+// consumer with all filters.
 type Shard struct {
-	Feeds []pipeline.Feed // of events and of wake-ups
+	Feeds []pipeline.Feed // of the events of each partition, and last of the wake-ups
 
 	cursor  *cursor
 	readers []*reader
@@ -24,21 +30,29 @@ func (s *Streams) OpenShard(ctx context.Context, place Place) (*Shard, error) {
 	if err := place.check(s.config.Partitions); err != nil {
 		return nil, err
 	}
-	c, err := openCursor(ctx, s.post, place)
+	c, err := s.openCursor(ctx, place)
 	if err != nil {
 		return nil, err
 	}
-	at := c.stored
-	of := s.newReader(Customers, customersPrefix, place, place.String(), at.Events.Settled+1)
-	wakes := s.newReader(Wakeups, wakePrefix+place.Destination+".", place, place.String()+"-wake", at.Wakeups.Settled+1)
-	return &Shard{
-		Feeds: []pipeline.Feed{
-			&feed{reader: of, cursor: c, lent: at.Events.Lent},
-			newWakeFeed(s, wakes, c, place.Destination, at.Wakeups.Lent),
-		},
-		cursor:  c,
-		readers: []*reader{of, wakes},
-	}, nil
+	shard := &Shard{cursor: c}
+	first, _ := place.partitions(s.config.Partitions)
+	for i, at := range c.stored.Events {
+		p := strconv.Itoa(first + i)
+		r := &reader{
+			nc: s.nc, stream: Customers, filters: []string{customersPrefix + p + ".>"},
+			name: place.String() + "-" + p, next: at.Settled + 1,
+		}
+		shard.readers = append(shard.readers, r)
+		shard.Feeds = append(shard.Feeds, &feed{reader: r, cursor: c, of: ofEvents(i), lent: at.Lent})
+	}
+	at := c.stored.Wakeups
+	r := &reader{
+		nc: s.nc, stream: Wakeups, filters: place.filters(wakePrefix+place.Destination+".", s.config.Partitions),
+		name: place.String() + "-wake", next: at.Settled + 1,
+	}
+	shard.readers = append(shard.readers, r)
+	shard.Feeds = append(shard.Feeds, newWakeFeed(s, r, c, place.Destination, at.Lent))
+	return shard, nil
 }
 
 // Close stores how far the shard is and ends its feeds, which must not be in
@@ -53,13 +67,14 @@ func (s *Shard) Close(ctx context.Context) error {
 	return nil
 }
 
-func (s *Streams) newReader(stream, prefix string, place Place, name string, from uint64) *reader {
-	first, last := place.partitions(s.config.Partitions)
-	r := &reader{nc: s.nc, js: s.js, stream: stream, name: name, next: from}
-	for p := first; p < last; p++ {
-		r.filters = append(r.filters, prefix+strconv.Itoa(p)+".>")
+// filters select what lies in the shard's partitions under a prefix.
+func (p Place) filters(prefix string, partitions int) []string {
+	var filters []string
+	first, last := p.partitions(partitions)
+	for n := first; n < last; n++ {
+		filters = append(filters, prefix+strconv.Itoa(n)+".>")
 	}
-	return r
+	return filters
 }
 
 func (p Place) check(partitions int) error {
@@ -76,14 +91,14 @@ func (p Place) check(partitions int) error {
 
 // Ends are the last sequences of the customers and the wake-ups: where a
 // destination begins that wants only what is new.
-func (s *Streams) Ends(ctx context.Context) (Cursor, error) {
-	var c Cursor
-	for name, p := range map[string]*Progress{Customers: &c.Events, Wakeups: &c.Wakeups} {
+func (s *Streams) Ends(ctx context.Context) (Position, error) {
+	var ends Position
+	for name, seq := range map[string]*uint64{Customers: &ends.Events, Wakeups: &ends.Wakeups} {
 		stream, err := s.js.Stream(ctx, name)
 		if err != nil {
-			return Cursor{}, fmt.Errorf("stream %s: %w", name, err)
+			return Position{}, fmt.Errorf("stream %s: %w", name, err)
 		}
-		p.Settled = stream.CachedInfo().State.LastSeq
+		*seq = stream.CachedInfo().State.LastSeq
 	}
-	return c, nil
+	return ends, nil
 }

@@ -3,6 +3,8 @@ package stream
 import (
 	"context"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -90,7 +92,7 @@ func key(s *Streams, shop, customer string) string {
 // lay lays a destination out and returns its shard's place.
 func lay(t testing.TB, s *Streams, destination string, shards int) Place {
 	t.Helper()
-	l, err := s.EnsureLayout(testContext(t), destination, shards, Cursor{})
+	l, err := s.EnsureLayout(testContext(t), destination, shards, Position{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,6 +108,9 @@ func openShard(t testing.TB, s *Streams, p Place) *Shard {
 	return shard
 }
 
+// wakes is a shard's feed of wake-ups.
+func wakes(shard *Shard) pipeline.Feed { return shard.Feeds[len(shard.Feeds)-1] }
+
 // lend fetches until n messages came.
 func lend(t testing.TB, f pipeline.Feed, n int) []pipeline.Message {
 	t.Helper()
@@ -117,6 +122,34 @@ func lend(t testing.TB, f pipeline.Feed, n int) []pipeline.Message {
 			t.Fatalf("got %d messages, want %d: %v", len(all), n, err)
 		}
 		all = append(all, messages...)
+	}
+	return all
+}
+
+// lendAll fetches from all of a shard's feeds of events until n messages came,
+// and returns each feed's.
+func lendAll(t testing.TB, shard *Shard, n int) [][]pipeline.Message {
+	t.Helper()
+	ctx, cancel := context.WithCancel(testContext(t))
+	defer cancel()
+	feeds := shard.Feeds[:len(shard.Feeds)-1]
+	all := make([][]pipeline.Message, len(feeds))
+	var came atomic.Int64
+	var fetching sync.WaitGroup
+	for i, f := range feeds {
+		fetching.Go(func() {
+			for ctx.Err() == nil {
+				messages, _ := f.Fetch(ctx, 1<<20) // an outage of the stream passes
+				all[i] = append(all[i], messages...)
+				if came.Add(int64(len(messages))) >= int64(n) {
+					cancel()
+				}
+			}
+		})
+	}
+	fetching.Wait()
+	if got := int(came.Load()); got != n {
+		t.Fatalf("got %d messages, want %d", got, n)
 	}
 	return all
 }
