@@ -74,6 +74,18 @@ func providers() []*provider {
 			},
 		},
 		{
+			name: "virtualpos", standIn: &sandbox.VirtualPOS{APIKey: "demo"},
+			auth: "{apikey: demo}",
+			more: `    map: {custom_information: '"v" + string(customer.version)'}` + "\n",
+			rows: 1, pace: 150, atOnce: 8, key: byID, shops: []string{"kvitka", "polka"}, keeps: true,
+			scenes: []scene{
+				{at: 0.2, fault: sandbox.Fault{Kind: sandbox.Slow, Times: 2, Delay: 3 * time.Second},
+					says: "answers two calls later than the timeout: sent again"},
+				{at: 0.65, fault: sandbox.Fault{Kind: sandbox.Status, Status: 502, For: time.Second, Body: "<h1>502 Bad Gateway</h1>"},
+					says: "answers 502 with a page for 1 s: rows wait"},
+			},
+		},
+		{
 			name: "ecomcharge", standIn: &sandbox.EComCharge{ShopID: "demo", SecretKey: "demo"},
 			auth: "{shop_id: demo, secret_key: demo}",
 			more: "    options: {look_up: true}\n",
