@@ -55,6 +55,7 @@ func newRootCommand() *cobra.Command {
 	}
 	root.AddCommand(
 		newPublishCommand(),
+		newServeCommand(),
 	)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	asGroup(root)

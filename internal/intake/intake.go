@@ -41,6 +41,7 @@ type Options struct {
 	Columns  Columns        // CSV: header names of the file, and what they mean
 	Null     string         // CSV: a cell that clears its field; empty: there is none
 	Zone     *time.Location // CSV: of times without a zone; nil: such times are refused
+	Plain    bool           // never packed, so that what comes is as long as it seems
 	Notice   func(string)   // told once of what may be a mistake; nil: nobody
 }
 
@@ -71,9 +72,12 @@ type Reader struct {
 // Open reads on from a position that an earlier Reader of the same input told;
 // the zero position is the start. The name helps to tell the format.
 func Open(input io.Reader, name string, o Options, from Position) (*Reader, error) {
-	plain, closer, err := decompress(input)
-	if err != nil {
-		return nil, err
+	plain, closer := input, func() {}
+	if !o.Plain {
+		var err error
+		if plain, closer, err = decompress(input); err != nil {
+			return nil, err
+		}
 	}
 	r := &Reader{closer: closer}
 	if err := r.open(plain, name, o, from); err != nil {

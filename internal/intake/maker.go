@@ -15,6 +15,8 @@ type Maker struct {
 	// Shop is whose customers these are. Empty: events and bare customers name
 	// their own; else none may name another.
 	Shop string
+	// ID is the event id of bare customers; empty: one is derived from what they say.
+	ID string
 	// Clock gives bare customers their time where Make is given none.
 	Clock *Clock
 	// Now tells the time; nil: time.Now.
@@ -95,6 +97,9 @@ func (m *Maker) wrap(doc []byte, h head, shop string, at time.Time) (Made, error
 		at = m.Clock.Next()
 	}
 	raw, err := events.WrapCustomer(doc, shop, at, &m.bare)
+	if err == nil && m.ID != "" {
+		raw, err = (&events.Publisher{}).Prepare(&events.Event{ID: m.ID, Shop: shop, Time: at, Customer: m.bare, Data: doc})
+	}
 	if err != nil {
 		return Made{}, err
 	}

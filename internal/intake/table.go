@@ -63,7 +63,7 @@ func (t *table) header() (Record, error) {
 		if len(bytes.TrimSpace(l.text)) == 0 {
 			continue
 		}
-		if name, ok := bytes.CutPrefix(l.text, []byte("sep=")); ok && len(name) == 1 {
+		if name, ok := bytes.CutPrefix(l.text, []byte("sep=")); ok && len(name) == 1 && bytes.Contains([]byte(";,\t|"), name) {
 			t.sep = name[0]
 			continue
 		}
@@ -94,7 +94,7 @@ func separator(header []byte) byte {
 		}
 	}
 	best := byte(',')
-	for _, c := range []byte{';', '\t'} {
+	for _, c := range []byte{';', '\t', '|'} {
 		if counts[c] > counts[best] {
 			best = c
 		}

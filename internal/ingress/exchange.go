@@ -1,0 +1,99 @@
+package ingress
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// exchange is one request and its answer.
+type exchange struct {
+	s      *Server
+	w      http.ResponseWriter
+	req    *http.Request
+	id     string
+	began  time.Time
+	status int // answered; 0: nothing yet
+	lines  int // of the request
+}
+
+// problem is an answer that refuses (RFC 9457).
+type problem struct {
+	Title     string `json:"title"`
+	Status    int    `json:"status"`
+	Detail    string `json:"detail"`
+	RequestID string `json:"request_id"`
+}
+
+func (x *exchange) refuse(status int, detail string) {
+	x.w.Header().Set("Content-Type", "application/problem+json")
+	x.write(status, problem{http.StatusText(status), status, detail, x.id})
+}
+
+// unavailable refuses what may be stored later.
+func (x *exchange) unavailable(detail string) {
+	x.w.Header().Set("Retry-After", "2") // a lost connection is tried again every second
+	x.refuse(http.StatusServiceUnavailable, detail)
+}
+
+func (x *exchange) answer(status int, body any) {
+	x.w.Header().Set("Content-Type", "application/json")
+	x.write(status, body)
+}
+
+func (x *exchange) write(status int, body any) {
+	x.begin(status)
+	e := json.NewEncoder(x.w)
+	e.SetEscapeHTML(false)
+	e.Encode(body) //nolint:errcheck // whoever asked is gone
+}
+
+func (x *exchange) begin(status int) {
+	x.status = status
+	x.w.WriteHeader(status)
+}
+
+// admitted checks the token, or refuses.
+func (x *exchange) admitted() bool {
+	given, ok := strings.CutPrefix(x.req.Header.Get("Authorization"), "Bearer ")
+	known, allowed := x.s.Tokens().check(strings.TrimSpace(given), x.req.PathValue("shop"))
+	switch {
+	case !ok || !known:
+		x.w.Header().Set("WWW-Authenticate", `Bearer realm="custsync"`)
+		x.refuse(http.StatusUnauthorized, "want the header Authorization: Bearer with a token of the shop")
+		return false
+	case !allowed:
+		x.refuse(http.StatusForbidden, "the token is another shop's")
+		return false
+	}
+	return true
+}
+
+// requestID is the caller's if it is fit to stand in a log, else a new one.
+func requestID(req *http.Request) string {
+	id := req.Header.Get("X-Request-Id")
+	fit := id != "" && len(id) <= 128
+	for _, c := range id {
+		fit = fit && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-_.:/+=", c))
+	}
+	if fit {
+		return id
+	}
+	return rand.Text()
+}
+
+// traceParent is the caller's W3C trace context, empty if it is not one.
+func traceParent(req *http.Request) string {
+	var version, trace, span, flags string
+	given := req.Header.Get("Traceparent")
+	if n, err := fmt.Sscanf(strings.ReplaceAll(given, "-", " "), "%2s %32s %16s %2s", &version, &trace, &span, &flags); n != 4 || err != nil || len(given) != 55 {
+		return ""
+	}
+	if strings.Trim(version+trace+span+flags, "0123456789abcdef") != "" || len(trace) != 32 || len(span) != 16 {
+		return ""
+	}
+	return given
+}
