@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/custsync/custsync/internal/sandbox"
+	"github.com/custsync/custsync/pkg/events"
 	"github.com/custsync/custsync/pkg/retry"
 	"github.com/custsync/custsync/pkg/sinks"
 )
@@ -182,5 +183,15 @@ func TestCheckRefusesWhatMapMakes(t *testing.T) {
 	}
 	if got, want := strings.Join(got, " "), "state phone ltv"; got != want {
 		t.Errorf("got faults with %s, want %s", got, want)
+	}
+}
+
+// Customers who are looked for by one mail address never share a batch.
+func TestApart(t *testing.T) {
+	ev := events.Event{Customer: events.Customer{Email: events.Some(" Anna@Example.com ")}}
+	var rec sinks.Record
+	(&Sink{}).Map(&ev, &rec)
+	if got, want := rec.ApartKey(), "anna@example.com"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
