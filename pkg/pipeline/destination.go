@@ -78,7 +78,7 @@ type Destination struct {
 	Retry       retry.Policy
 	OnLeave     OnLeave
 
-	Window  int           // bytes of waiting rows beyond which nothing more is fetched; 8 MiB
+	Window  int           // bytes of waiting rows from which on no fetch is begun; 8 MiB
 	AckWait time.Duration // how long a loan lasts unless it is kept; 30 s
 	Cache   int           // ledger entries kept in memory; 4,096
 
@@ -98,8 +98,8 @@ type loop struct {
 	shards    map[int]*shard
 	customers map[ledger.Key]*customer
 	recent    *simplelru.LRU[ledger.Key, known]
-	used      int // bytes of rows in memory
-	granted   int // bytes that fetches under way are likely to bring
+	used      int     // bytes of rows in memory
+	asking    []*feed // feeds that wait for a permit to fetch, in the order in which they asked
 	stopping  bool
 	abandoned bool
 

@@ -12,9 +12,10 @@ import (
 	"github.com/custsync/custsync/pkg/sinks"
 )
 
-// fetchBytes is how much one fetch may bring: enough for the largest event, and
-// for about a thousand of the usual size.
-const fetchBytes = 640 << 10
+// fetchBytes is about how much one fetch may bring: a hundred events of the usual
+// size. A worker with many shards has many feeds, and each may bring as much on
+// top of a window that is full.
+const fetchBytes = 64 << 10
 
 // arrival is a message made into a row, or a message of which nothing is left
 // to do.
@@ -28,7 +29,7 @@ type arrival struct {
 func (d *Destination) fetch(ctx context.Context, f *feed) {
 	var ev events.Event
 	for ctx.Err() == nil {
-		if !d.post(func() { f.asking = true }) {
+		if !d.post(func() { d.asking = append(d.asking, f) }) {
 			return
 		}
 		select {
@@ -42,7 +43,6 @@ func (d *Destination) fetch(ctx context.Context, f *feed) {
 			sleep(ctx, fetchPause)
 		}
 		if len(messages) == 0 {
-			d.post(func() { d.arrive(f, nil) })
 			continue
 		}
 		arrivals := make([]arrival, len(messages))
@@ -113,13 +113,6 @@ func (r *row) unreadable(err error, ev *events.Event) {
 
 // arrive takes in what a feed brought.
 func (d *Destination) arrive(f *feed, arrivals []arrival) {
-	d.granted -= f.taken
-	f.taken, f.expect = 0, 0
-	for i := range arrivals {
-		if r := arrivals[i].row; r != nil {
-			f.expect += r.size()
-		}
-	}
 	if f.shard.leaving {
 		return
 	}

@@ -26,9 +26,6 @@ type feed struct {
 	shard  *shard
 	window window
 	permit chan struct{} // lets the fetching go on once
-	asking bool          // the fetching waits for a permit
-	expect int           // bytes that its next fetch is likely to bring, as the last did
-	taken  int           // bytes set aside for the fetch under way
 }
 
 // Take hands a leased shard to the loop, which works on it until Release, until
@@ -165,7 +162,6 @@ func (d *Destination) finishRelease(s *shard) {
 	delete(d.shards, s.ID)
 	for _, f := range s.feeds {
 		delete(d.keepMark, f)
-		d.granted -= f.taken
 	}
 	// The entries of a shard that is gone may be written by its next owner.
 	for _, key := range d.recent.Keys() {
@@ -188,21 +184,21 @@ func (d *Destination) abandon() {
 	}
 }
 
-// grant lets feeds fetch while there is room.
+// grant lets feeds fetch while there is room, first those that ask for longest.
+// Nothing is set aside for what they may bring: a feed may wait long for nothing.
 func (d *Destination) grant() {
-	for _, s := range d.shards {
-		for _, f := range s.feeds {
-			if d.used+d.granted >= d.Window {
-				return
-			}
-			if f.asking && !s.leaving && f.window.outstanding() < maxOutstanding {
-				f.asking = false
-				f.taken = f.expect
-				d.granted += f.taken
-				f.permit <- struct{}{}
-			}
+	stay := d.asking[:0]
+	for _, f := range d.asking {
+		switch {
+		case f.shard.leaving:
+		case d.used >= d.Window || f.window.outstanding() >= maxOutstanding:
+			stay = append(stay, f)
+		default:
+			f.permit <- struct{}{}
 		}
 	}
+	clear(d.asking[len(stay):])
+	d.asking = stay
 }
 
 // maxOutstanding is how many messages of one feed may be unsettled, or wait
