@@ -24,15 +24,17 @@ const (
 	logShard       = "shard"
 	logDoing       = "doing"
 	logWorker      = "worker"
+	logLeftOut     = "left_out"
 )
 
 // observer logs and counts what a destination's loop does. It never sees
-// customer data: calls are told by counts and codes.
+// customer data: calls are told by counts and codes. It is used from the loop only.
 type observer struct {
-	log     zerolog.Logger
-	calls   *prometheus.CounterVec // by class
-	latency prometheus.Observer
-	gate    func(pipeline.Gate)
+	log      zerolog.Logger
+	calls    *prometheus.CounterVec // by class
+	latency  prometheus.Observer
+	gate     func(pipeline.Gate)
+	troubles map[string]trouble // by what was being done
 }
 
 // Call writes one line for a delivery: a quiet one when it went well.
@@ -81,9 +83,34 @@ func (o *observer) Gate(g pipeline.Gate) {
 	o.gate(g)
 }
 
-// Trouble tells that the stream or a store failed and is asked again.
+// Trouble tells that the stream or a store failed and is asked again. Every shard
+// and every try has the same to tell while the stream is away: of each kind one
+// line is written in a while, with how many others there were.
 func (o *observer) Trouble(t pipeline.Trouble) {
-	o.log.Error().Str(logDoing, t.Doing).Int(logShard, t.Shard).Err(t.Err).Msg("stream")
+	now := time.Now()
+	last, known := o.troubles[t.Doing]
+	if known && now.Sub(last.told) < troubleEvery {
+		last.more++
+		o.troubles[t.Doing] = last
+		return
+	}
+	if o.troubles == nil {
+		o.troubles = map[string]trouble{}
+	}
+	o.troubles[t.Doing] = trouble{told: now}
+	line := o.log.Error().Str(logDoing, t.Doing).Int(logShard, t.Shard).Err(t.Err)
+	if last.more > 0 {
+		line = line.Int(logLeftOut, last.more)
+	}
+	line.Msg("stream")
 }
+
+// trouble is what was told of a kind of trouble.
+type trouble struct {
+	told time.Time
+	more int // that were left out since
+}
+
+const troubleEvery = 10 * time.Second
 
 func (o *observer) Latency(age time.Duration) { o.latency.Observe(age.Seconds()) }
