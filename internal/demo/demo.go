@@ -84,11 +84,12 @@ func (d *Demo) play(ctx context.Context, s *stage) error {
 	screen := d.screen(s)
 	settled, err := d.watch(working, s, screen, ended)
 	screen.close()
+	var balances []*balance
 	if err == nil && settled {
-		err = d.report(working, s, time.Since(begun))
+		balances, err = d.report(working, s, time.Since(begun))
 	}
 	if err == nil && settled && !d.Exit {
-		d.suggest(s)
+		d.suggest(s, balances)
 		select {
 		case <-working.Done():
 		case err = <-ended:
@@ -97,8 +98,12 @@ func (d *Demo) play(ctx context.Context, s *stage) error {
 	}
 	if working.Err() != nil {
 		fmt.Fprintln(d.Out, "Stopping.")
-		if d.Exit && err == nil && !settled {
+		switch {
+		case errors.Is(err, ErrUnsound):
+		case d.Exit:
 			err = errInterrupted
+		default:
+			err = nil // what failed failed since it was interrupted
 		}
 	}
 	stop()

@@ -11,7 +11,7 @@ import (
 
 // report tells how every event ended and what every provider holds, and returns
 // ErrUnsound where that does not add up.
-func (d *Demo) report(ctx context.Context, s *stage, took time.Duration) error {
+func (d *Demo) report(ctx context.Context, s *stage, took time.Duration) ([]*balance, error) {
 	p := painter(d.Color)
 	published := s.shop.stored.Load()
 	fmt.Fprintf(d.Out, "\nAll settled after %.1f s: %s events of %s customers, and %s that came twice.\n\n",
@@ -22,7 +22,7 @@ func (d *Demo) report(ctx context.Context, s *stage, took time.Duration) error {
 	for i, pr := range s.providers {
 		b, err := s.balance(ctx, pr)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		balances[i] = b
 		if !b.sound() {
@@ -37,10 +37,10 @@ func (d *Demo) report(ctx context.Context, s *stage, took time.Duration) error {
 			fmt.Fprintln(d.Out, p.bad("  "+w))
 		}
 		fmt.Fprintf(d.Out, "  The worker's log and the stream stay in %s.\n", s.folder)
-		return ErrUnsound
+		return balances, ErrUnsound
 	}
 	fmt.Fprintln(d.Out, p.good("\nIt adds up: each event has one end; each provider has each customer at the\nnewest version, or a dead letter says why not; no duplicates, no step back."))
-	return nil
+	return balances, nil
 }
 
 // ends is the table of how events ended. It returns what does not add up.
@@ -110,19 +110,23 @@ func (b *balance) faults(name string) string {
 }
 
 // suggest names what can be tried while the demo stays.
-func (d *Demo) suggest(s *stage) {
-	c, p := s.shop.customers[0], s.providers[0].name
+func (d *Demo) suggest(s *stage, balances []*balance) {
+	c := s.shop.customers[0]
 	on := " -c " + s.file
 	fmt.Fprintf(d.Out, "\nThe worker goes on until Ctrl-C; then all of this is removed. Meanwhile, try:\n")
-	for _, try := range [][2]string{
+	tries := [][2]string{
 		{"console", s.httpURL()},
 		{"metrics", s.httpURL() + "metrics"},
 		{"how it goes", d.Program + " status" + on},
 		{"one customer", d.Program + " status" + on + " " + c.shop + " " + c.state.ID},
 		{"why dead", d.Program + " deadletters groups" + on},
-		{"again", d.Program + " deadletters replay" + on + " --destination " + p + " --reason rejected"},
 		{"lost?", d.Program + " audit" + on},
-	} {
+	}
+	if l := balances[0].letter; l != nil {
+		one := on + " --destination " + l.Destination + " --shop " + l.Shop + " --customer " + l.Customer
+		tries = append(tries, [2]string{"one letter", d.Program + " deadletters show" + one}, [2]string{"try it again", d.Program + " deadletters replay" + one})
+	}
+	for _, try := range tries {
 		fmt.Fprintf(d.Out, "  %-13s %s\n", try[0], try[1])
 	}
 }

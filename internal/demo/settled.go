@@ -60,7 +60,7 @@ type balance struct {
 	off                                []string // customers for whom neither is so
 	duplicates, backSteps              int
 	reasons                            map[deadletter.Reason]int
-	letter                             *deadletter.Letter // one of them, for an example
+	letter                             *deadletter.Letter // one of them, as an example
 }
 
 // sound reports whether nothing is wrong.
