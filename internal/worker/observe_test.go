@@ -24,7 +24,7 @@ func TestTroubleIsToldNowAndThen(t *testing.T) {
 				o.Trouble(pipeline.Trouble{Doing: "fetch", Shard: shard, Err: errors.New("away")})
 			}
 			o.Trouble(pipeline.Trouble{Doing: "write the ledger", Err: errors.New("away")})
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 		}
 		type told struct {
 			Doing   string `json:"doing"`
