@@ -18,6 +18,7 @@ type get struct {
 	Filter string   `json:"next_by_subj,omitempty"`
 	Seq    uint64   `json:"seq,omitempty"`
 	Batch  int      `json:"batch,omitempty"`
+	UpTo   uint64   `json:"up_to_seq,omitempty"` // with Last: as it was then, of what is still kept
 }
 
 // kept is a message as a direct get tells it.
