@@ -20,21 +20,24 @@ type Refusal struct {
 	Raw    []byte // the line itself, which is the user's own
 }
 
-// MarshalJSON keeps a line that is no valid text byte by byte.
-func (r *Refusal) MarshalJSON() ([]byte, error) {
-	out := struct {
-		File   string `json:"file"`
-		Line   int    `json:"line"`
-		Reason string `json:"reason"`
-		Raw    string `json:"raw,omitempty"`
-		Base64 string `json:"raw_base64,omitempty"`
-	}{File: r.File, Line: r.Line, Reason: r.Reason}
+// entry is how a refusal stands in its file.
+type entry struct {
+	File   string `json:"file"`
+	Line   int    `json:"line"`
+	Reason string `json:"reason"`
+	Raw    string `json:"raw,omitempty"`
+	Base64 string `json:"raw_base64,omitempty"`
+}
+
+// entry keeps a line that is no valid text byte by byte.
+func (r *Refusal) entry() entry {
+	out := entry{File: r.File, Line: r.Line, Reason: r.Reason}
 	if utf8.Valid(r.Raw) {
 		out.Raw = string(r.Raw)
 	} else {
 		out.Base64 = base64.StdEncoding.EncodeToString(r.Raw)
 	}
-	return json.Marshal(out)
+	return out
 }
 
 // Refusals is a file of refused lines. It is there only while there are some.
@@ -91,7 +94,7 @@ func (r *Refusals) write(list []*Refusal) (int64, error) {
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
 	for _, refusal := range list {
-		if err := encoder.Encode(refusal); err != nil {
+		if err := encoder.Encode(refusal.entry()); err != nil {
 			return r.size, err
 		}
 	}
