@@ -88,28 +88,34 @@ func (e *Entry) Waits() bool {
 }
 
 // Doubted returns the entry with a version marked as in doubt, for a call whose
-// verdict nobody heard. It reports false when there is nothing to mark: the
-// version, or a newer one, has ended or is marked already.
-//
-// Nothing of the call can take effect after until.
-func (e *Entry) Doubted(m Mark, until time.Time) (Entry, bool) {
-	if s := e.Settled; s != nil && (Mark{s.Version, s.Seq}).Compare(m) >= 0 {
-		return *e, false
+// verdict nobody heard: it began at the time given, and nothing of it can take
+// effect after until. It reports false when there is nothing to mark: the call's
+// version ended after it began, a newer one has ended, or it is marked already.
+func (e *Entry) Doubted(m Mark, began, until time.Time) (Entry, bool) {
+	if s := e.Settled; s != nil {
+		c := (Mark{s.Version, s.Seq}).Compare(m)
+		if c > 0 || c == 0 && !began.After(s.At) {
+			return *e, false // of an end before the call, a replay asked for the version again
+		}
 	}
-	doubted := *e
 	p := Pending{Version: m.Version, Seq: m.Seq}
-	if e.Pending != nil {
-		if e.Pending.Doubt {
+	if old := e.Pending; old != nil {
+		known := (Mark{old.Version, old.Seq}).Compare(m) >= 0
+		if known {
+			p = *old
+		}
+		if known && old.Doubt && !until.After(old.Next) {
 			return *e, false
 		}
-		if (Mark{e.Pending.Version, e.Pending.Seq}).Compare(m) >= 0 {
-			p = *e.Pending
+		if old.Next.After(p.Next) {
+			p.Next = old.Next
 		}
 	}
 	p.Doubt = true
 	if until.After(p.Next) {
 		p.Next = until
 	}
+	doubted := *e
 	doubted.Pending = &p
 	return doubted, true
 }

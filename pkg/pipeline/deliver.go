@@ -16,6 +16,7 @@ type batch struct {
 	probe     bool // tries whether a closed gate can open
 	slot      int  // in the journal of calls that create; -1: none
 	open      int  // rows whose doubt only the journal knows
+	undone    bool // the journal holds rows on which the call had no effect
 	started   time.Time
 }
 
@@ -84,7 +85,7 @@ func (d *Destination) nextBatch(l *lane) *batch {
 	b := &batch{customers: d.cut(l), lane: l, slot: -1}
 	for _, c := range b.customers {
 		d.begin(c)
-		c.stage, c.lane, c.readyAt = flying, nil, time.Time{}
+		c.stage, c.readyAt = flying, time.Time{}
 	}
 	return b
 }
@@ -157,6 +158,7 @@ func (d *Destination) note(ctx context.Context, b *batch, call *OpenCall) error 
 	if call == nil {
 		return nil
 	}
+	call.At = time.Now().UTC()
 	if deadline, ok := ctx.Deadline(); ok {
 		call.Until = deadline.UTC()
 	}

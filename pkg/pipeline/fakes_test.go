@@ -352,7 +352,17 @@ func (w fakeCalls) Open(_ context.Context, slot int, call OpenCall) error {
 	return cmp.Or(before, after)
 }
 
-func (w fakeCalls) Close(_ context.Context, slots []int) error { return nil }
+func (w fakeCalls) Close(_ context.Context, slots []int) error {
+	before, after := w.trouble()
+	if before == nil {
+		w.mu.Lock()
+		for _, slot := range slots {
+			delete(w.journal, slot)
+		}
+		w.mu.Unlock()
+	}
+	return cmp.Or(before, after)
+}
 
 // takeOver marks in the ledger what the journal leaves in doubt, as a shard's
 // next owner does.
@@ -362,7 +372,7 @@ func (w *world) takeOver() {
 	for _, call := range w.journal {
 		for _, r := range call.Rows {
 			f := w.entries[r.Key]
-			doubted, ok := f.Entry.Doubted(ledger.Mark{Version: r.Version, Seq: r.Seq}, call.Until)
+			doubted, ok := f.Entry.Doubted(ledger.Mark{Version: r.Version, Seq: r.Seq}, call.At, call.Until)
 			if !ok {
 				continue
 			}

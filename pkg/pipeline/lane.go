@@ -131,8 +131,7 @@ func (d *Destination) cut(l *lane) []*customer {
 		if r.cap > 0 {
 			room = min(room, r.cap)
 		}
-		l.rows--
-		l.bytes -= min(len(r.body), l.bytes)
+		l.forget(c)
 		bytes += size
 		batch = append(batch, c)
 	}

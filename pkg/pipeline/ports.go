@@ -115,6 +115,7 @@ type Calls interface {
 
 // OpenCall is a call in the journal.
 type OpenCall struct {
+	At    time.Time `json:"at"`    // when it began: what ended before is no end of it
 	Until time.Time `json:"until"` // when its time is over: nothing of it takes effect later
 	Rows  []CallRow `json:"rows"`
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/custsync/custsync/pkg/ledger"
 	"github.com/custsync/custsync/pkg/pipeline"
@@ -95,10 +94,10 @@ func (m *Member) Doubt(ctx context.Context, place Place, l *Ledger) error {
 		if len(mine) == 0 && len(rest) > 0 {
 			continue
 		}
-		if err := doubt(ctx, l, mine, call.Until); err != nil {
+		if err := doubt(ctx, l, mine, &call); err != nil {
 			return err
 		}
-		if err := m.strike(ctx, place.Destination, r, pipeline.OpenCall{Until: call.Until, Rows: rest}); err != nil {
+		if err := m.strike(ctx, place.Destination, r, pipeline.OpenCall{At: call.At, Until: call.Until, Rows: rest}); err != nil {
 			return err
 		}
 	}
@@ -106,7 +105,7 @@ func (m *Member) Doubt(ctx context.Context, place Place, l *Ledger) error {
 }
 
 // doubt marks rows in the ledger.
-func doubt(ctx context.Context, l *Ledger, rows []pipeline.CallRow, until time.Time) error {
+func doubt(ctx context.Context, l *Ledger, rows []pipeline.CallRow, call *pipeline.OpenCall) error {
 	for len(rows) > 0 {
 		keys := make([]ledger.Key, len(rows))
 		for i, row := range rows {
@@ -120,7 +119,7 @@ func doubt(ctx context.Context, l *Ledger, rows []pipeline.CallRow, until time.T
 		var written []pipeline.CallRow
 		for i, f := range found {
 			mark := ledger.Mark{Version: rows[i].Version, Seq: rows[i].Seq}
-			if doubted, ok := f.Entry.Doubted(mark, until); ok {
+			if doubted, ok := f.Entry.Doubted(mark, call.At, call.Until); ok {
 				writes = append(writes, pipeline.Write{Key: keys[i], Revision: f.Revision, Entry: doubted})
 				written = append(written, rows[i])
 			}
