@@ -23,6 +23,7 @@ type row struct {
 
 	timeVersion bool // the version was made of time
 	outside     bool // takes no place in the order of versions
+	mixed       bool // only for now: its version can't be ordered against the fence
 	delete      bool
 	admitted    bool // shops and when let it through
 	force       bool // send even what the ledger calls unchanged
@@ -93,6 +94,8 @@ type customer struct {
 	lane    *lane
 	readyAt time.Time
 	changed bool // its first row is another one than when it was queued
+	reread  bool // a person may have rewritten its entry: it is read before anything is decided
+	buried  bool // a letter was stored that the ledger does not know of
 
 	end settlement
 }
@@ -104,14 +107,24 @@ type lostCall struct {
 	until   time.Time
 }
 
+// add notes one more lost call: of several the oldest version may be the one that
+// arrives last.
+func (l *lostCall) add(version int64, until time.Time) {
+	if time.Now().Before(l.until) {
+		version, until = min(version, l.version), later(until, l.until)
+	}
+	*l = lostCall{version, until}
+}
+
 // fold takes in a row that came, keeping only the newest version that waits.
 // It returns the loans of rows that are superseded by it.
 func (c *customer) fold(r *row) (superseded []loan) {
+	c.mix(r)
 	if f := c.flight; f != nil && !r.outside && !f.outside {
 		switch d := r.mark.Compare(f.mark); {
 		case d < 0:
 			return r.loans
-		case d == 0 && !r.force:
+		case d == 0 && !r.force && (r.cause != Replay || c.stage != settling):
 			f.loans = append(f.loans, r.loans...)
 			return nil
 		}
@@ -145,6 +158,26 @@ func (c *customer) fold(r *row) (superseded []loan) {
 		return nil
 	}
 	return c.replace(last, r, true)
+}
+
+// mix sets a row apart that waits beside a version which it can't be ordered
+// against; the fence would, if that version had ended already.
+func (c *customer) mix(r *row) {
+	if r.outside || r.timeVersion {
+		return
+	}
+	beside := func(q *row) {
+		if q != nil && !q.outside && q.timeVersion && r.mark.Compare(q.mark) < 0 {
+			e := ledger.Entry{Pending: &ledger.Pending{Version: q.mark.Version, Seq: q.mark.Seq}}
+			if e.Fence(r.mark, false, false) == ledger.Mixed {
+				r.mixed, r.outside = true, true
+			}
+		}
+	}
+	beside(c.flight)
+	for q := c.rows; q != nil; q = q.next {
+		beside(q)
+	}
 }
 
 // stronger returns the cause that asks for more: a wake-up after a wait may find

@@ -71,8 +71,9 @@ var errUnwritten = errors.New("the ledger did not say what became of an entry")
 // slots are the places in the journal of calls that create. A place is free
 // again when the ledger knows what became of every row of its call.
 type slots struct {
-	free []int
-	next int
+	free    []int
+	next    int
+	closing int // being emptied
 }
 
 func (s *slots) take() int {
@@ -93,15 +94,37 @@ func (b *batch) journalled() *batch {
 	return b
 }
 
-// resolve notes that the journal is no longer needed for one row of a batch.
+// resolve notes that the journal is no longer needed for one row of a batch, the
+// ledger knowing what became of it.
 func (d *Destination) resolve(b *batch) {
 	if b == nil || b.slot < 0 {
 		return
 	}
-	if b.open--; b.open == 0 {
-		d.slots.free = append(d.slots.free, b.slot)
-		b.slot = -1
+	if b.open--; b.open > 0 {
+		return
 	}
+	slot := b.slot
+	b.slot = -1
+	if !b.undone {
+		d.slots.free = append(d.slots.free, slot)
+		return
+	}
+	d.slots.closing++
+	d.effect("empty the journal", func(ctx context.Context) error { return d.Calls.Close(ctx, []int{slot}) }, func() {
+		d.slots.closing--
+		d.slots.free = append(d.slots.free, slot)
+		for _, s := range d.shards {
+			d.finishRelease(s)
+		}
+	})
+}
+
+// undo resolves a row on which the call certainly had no effect. The ledger says
+// nothing of it, so what the journal says has to go, or the next owner would take
+// the row for one in doubt.
+func (d *Destination) undo(b *batch) {
+	b.undone = true
+	d.resolve(b)
 }
 
 // letter makes a dead letter of the row that is under way.

@@ -10,7 +10,7 @@ import (
 
 // took ends a row that the provider took, or had, or has no operation for.
 func (d *Destination) took(c *customer, b *batch, o *sinks.Outcome) {
-	c.end.batch = b.journalled()
+	c.end.batch, c.end.taken = b.journalled(), true
 	r := c.flight
 	// What the provider took is beyond doubt, whatever became of earlier calls.
 	c.doubt = false
@@ -63,8 +63,8 @@ func (d *Destination) conclude(c *customer, word string, o *sinks.Outcome) {
 			c.end.wake, c.lost = until, lostCall{}
 		}
 	}
-	if s := c.entry.Settled; s != nil && s.Outcome == ledger.Dead || r.cause == Replay {
-		c.end.closeLetter = word != ledger.Dead
+	if s := c.entry.Settled; s != nil && s.Outcome == ledger.Dead || r.cause == Replay || c.buried {
+		c.end.closeLetter = true
 	}
 	c.end.kind, c.end.entry = final, entry
 	d.settle(c)
@@ -101,7 +101,7 @@ func (d *Destination) again(c *customer, b *batch, o *sinks.Outcome) {
 		d.doubt(c, b, true)
 		return
 	}
-	d.resolve(b)
+	d.undo(b)
 	d.back(c)
 }
 
@@ -111,7 +111,7 @@ func (d *Destination) refused(c *customer, b *batch, o *sinks.Outcome) {
 	if o.InDoubt {
 		why.reason = deadletter.InDoubt
 	} else if !d.refuse.note(d.fingerprint(why), b.isolated, d.Batch.MaxRows) {
-		d.resolve(b)
+		d.undo(b)
 		d.back(c)
 		return
 	}
@@ -137,7 +137,7 @@ func (d *Destination) doubt(c *customer, b *batch, over bool) {
 	until := b.started.Add(d.Timeout)
 	if b.slot < 0 {
 		if !over {
-			c.lost = lostCall{version: r.mark.Version, until: until}
+			c.lost.add(r.mark.Version, until)
 		}
 		d.back(c)
 		return

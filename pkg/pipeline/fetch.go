@@ -138,12 +138,13 @@ func (d *Destination) admit(s *shard, key ledger.Key, r *row) {
 	if c == nil {
 		c = &customer{key: key, shard: s}
 		d.customers[key] = c
-		if k, ok := d.recent.Get(key); ok {
+		if k, ok := d.recent.Get(key); ok && r.cause != Replay {
 			c.entry, c.revision = k.entry, k.revision
 		} else {
-			c.stage = loading
-			d.missing = append(d.missing, c)
+			d.load(c)
 		}
+	} else if r.cause == Replay {
+		c.reread = true // whoever asks may have rewritten the entry before
 	}
 	before := c.size()
 	superseded := c.fold(r)
@@ -153,12 +154,23 @@ func (d *Destination) admit(s *shard, key ledger.Key, r *row) {
 	case idle:
 		d.judge(c)
 	case parked:
-		if c.changed {
+		if c.changed || c.reread {
 			d.dropParked(c)
 			d.judge(c)
 		}
-	case loading, queued, flying, settling:
+	case queued:
+		if c.reread {
+			c.lane.forget(c)
+			d.judge(c)
+		}
+	case loading, flying, settling:
 	}
+}
+
+// load has the customer's entry looked up.
+func (d *Destination) load(c *customer) {
+	c.stage, c.reread = loading, false
+	d.missing = append(d.missing, c)
 }
 
 // lookUp asks the ledger for the entries of customers that came.
@@ -195,7 +207,10 @@ func (d *Destination) lookedUp(asked []*customer, found []Found) {
 			continue
 		}
 		c.entry, c.revision = found[i].Entry, found[i].Revision
-		c.stage = idle
+		if c.flight != nil {
+			d.rebase(c)
+			continue
+		}
 		d.judge(c)
 	}
 }

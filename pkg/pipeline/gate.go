@@ -115,6 +115,9 @@ func (d *Destination) SetPaused(paused bool, since time.Time, note string) {
 			return
 		}
 		d.gate.paused, d.gate.pausedS, d.gate.note = paused, since, note
+		if !paused && d.gate.State != Throttled { // a time that the provider named is kept
+			d.gate.nudge(time.Now())
+		}
 		d.Observer.Gate(d.gate.shown())
 	})
 }

@@ -13,6 +13,10 @@ import (
 // A customer without rows is let go.
 func (d *Destination) judge(c *customer) {
 	c.stage, c.changed = idle, false
+	if c.reread {
+		d.load(c)
+		return
+	}
 	for c.rows != nil {
 		verdict := d.decide(c)
 		r := c.rows
@@ -30,7 +34,7 @@ func (d *Destination) judge(c *customer) {
 			return
 		case bury:
 			d.begin(c)
-			d.bury(c, r.dead)
+			d.bury(c, r.why())
 			return
 		case send:
 			if until := later(r.due, c.quiet); time.Now().Before(until) {
@@ -70,8 +74,11 @@ const (
 // decide says what is to become of the customer's first row.
 func (d *Destination) decide(c *customer) decision {
 	r, e := c.rows, &c.entry
+	if r.mixed { // by an entry that may have been forgotten since
+		r.mixed, r.outside = false, false
+	}
 	if r.outside {
-		if e.Settled != nil && e.Settled.Seq >= r.mark.Seq {
+		if settledAfter(e, r) {
 			return drop
 		}
 		return bury
@@ -83,12 +90,11 @@ func (d *Destination) decide(c *customer) decision {
 	case ledger.Stale:
 		return drop
 	case ledger.Mixed:
-		r.outside = true
-		r.dead = &death{
-			reason: deadletter.VersionMixed,
-			errors: []sinks.FieldError{{Field: "data.version", Message: "an explicit version after a version made of time; publish versions of one kind, or reset the fence with worker forget"}},
+		r.mixed, r.outside = true, true
+		if settledAfter(e, r) {
+			return drop
 		}
-		return d.decide(c)
+		return bury
 	case ledger.Pass:
 	}
 	if p := e.Pending; p != nil {
@@ -102,6 +108,10 @@ func (d *Destination) decide(c *customer) decision {
 		pending := ledger.Mark{Version: p.Version, Seq: p.Seq}
 		switch pending.Compare(r.mark) {
 		case 0:
+			if p.Doubt {
+				// It is to go when nothing older can arrive any more, whoever asks for it.
+				r.due = later(r.due, p.Next)
+			}
 			if r.attempts == 0 && r.cause != Replay {
 				r.attempts, r.first = p.Attempts, p.First
 				if r.cause == Live {
@@ -140,11 +150,29 @@ func (d *Destination) decide(c *customer) decision {
 	return send
 }
 
+// settledAfter reports whether something later in the stream has ended, which is
+// the only order there is for what has no place in that of versions.
+func settledAfter(e *ledger.Entry, r *row) bool {
+	return e.Settled != nil && e.Settled.Seq >= r.mark.Seq
+}
+
+// why says of what a row dies that is not to be sent.
+func (r *row) why() *death {
+	if r.mixed {
+		return &death{
+			reason: deadletter.VersionMixed,
+			errors: []sinks.FieldError{{Field: "data.version", Message: "an explicit version after a version made of time; publish versions of one kind, or reset the fence with worker forget"}},
+		}
+	}
+	return r.dead
+}
+
 // cleared reports whether a person has settled the doubt: replaying a letter that
-// asked about it says that the provider does not have the customer.
+// asked about it says that the provider does not have the customer. A call that was
+// made since then is in doubt anew; its version stands beside the doubt.
 func (c *customer) cleared(r *row) bool {
-	s := c.entry.Settled
-	return r.cause == Replay && s != nil && s.Reason == string(deadletter.InDoubt)
+	s, p := c.entry.Settled, c.entry.Pending
+	return r.cause == Replay && s != nil && s.Reason == string(deadletter.InDoubt) && p.Seq == 0
 }
 
 // begin takes the first row out for its end or its call.

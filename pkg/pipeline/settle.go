@@ -17,6 +17,7 @@ type settlement struct {
 	closeLetter bool               // an open letter is to go, its customer having got through
 	wake        time.Time          // to be woken then; zero: not
 	batch       *batch             // whose journal slot this resolves; nil: none
+	taken       bool               // the provider took the row: whatever else happens, this is to be known
 }
 
 type endKind uint8
@@ -118,25 +119,54 @@ func (d *Destination) wrote(part []*customer, written []Written) {
 			c.revision, c.entry = written[i].Revision, c.end.entry
 			d.afterWrite(c)
 		case written[i].Lost && !c.shard.abandoned:
-			// Somebody else wrote it: learn what, and judge the row by that.
-			c.end = settlement{}
-			d.putBack(c)
-			c.stage = loading
-			d.missing = append(d.missing, c)
+			d.load(c) // somebody else wrote it: rebase goes on when it is known what
 		default:
 			d.unflown(c)
 		}
 	}
 }
 
-// afterWrite does what comes after the ledger: the wake-up, or the letter's removal.
+// rebase goes on with an end whose entry somebody else wrote in the meantime: a
+// person's command, or the shard's next owner. What the provider took, or may have
+// taken, stays true and is written again; what was only decided is decided anew.
+func (d *Destination) rebase(c *customer) {
+	theirs, ours := &c.entry, &c.end.entry
+	overtaken := theirs.Settled != nil && (ledger.Mark{Version: theirs.Settled.Version, Seq: theirs.Settled.Seq}).Compare(c.flight.mark) > 0
+	switch {
+	case c.shard.abandoned:
+		c.end = settlement{}
+		d.unflown(c)
+		return
+	case c.end.kind == marked && !overtaken:
+		ours.Held, ours.Settled = theirs.Held, theirs.Settled
+	case c.end.taken && !overtaken:
+		if ours.Settled.Outcome == ledger.Skipped {
+			ours.Held = theirs.Held
+		}
+	default:
+		b := c.end.batch
+		c.buried = c.buried || c.end.letter != nil
+		c.end = settlement{}
+		d.resolve(b)
+		d.back(c)
+		return
+	}
+	c.stage = settling
+	d.writes = append(d.writes, c)
+}
+
+// afterWrite does what comes after the ledger, one after the other: the wake-up,
+// and the letter's removal.
 func (d *Destination) afterWrite(c *customer) {
+	then := func() { d.afterWrite(c) }
 	switch {
 	case !c.end.wake.IsZero():
-		wakeups := []Wakeup{{Key: c.key, At: c.end.wake, Cause: Retry}}
-		d.effect("store the wake-up", func(ctx context.Context) error { return d.Alarm.Set(ctx, wakeups) }, func() { d.finish(c) })
+		wakeups := []Wakeup{{Key: c.key, At: c.end.wake, Cause: Retry, Force: c.flight.force}}
+		c.end.wake = time.Time{}
+		d.effect("store the wake-up", func(ctx context.Context) error { return d.Alarm.Set(ctx, wakeups) }, then)
 	case c.end.closeLetter:
-		d.effect("remove the dead letter", func(ctx context.Context) error { return d.Letters.Close(ctx, c.key) }, func() { d.finish(c) })
+		c.end.closeLetter, c.buried = false, false
+		d.effect("remove the dead letter", func(ctx context.Context) error { return d.Letters.Close(ctx, c.key) }, then)
 	default:
 		d.finish(c)
 	}

@@ -16,6 +16,7 @@ type shard struct {
 	cancel    context.CancelFunc // ends the fetching
 	leaving   bool               // nothing new is begun for it
 	busy      int                // customers in a call or settling
+	fetching  int                // feeds that are being read
 	released  []chan struct{}    // closed when nothing is under way any more
 	abandoned bool               // the lease is lost: nothing is stored for it any more
 }
@@ -30,16 +31,30 @@ type feed struct {
 
 // Take hands a leased shard to the loop, which works on it until Release, until
 // its lease's context ends, or until Run's stop does.
+//
+// An error means that the loop does not work on the shard, or, with ctx's error,
+// that nobody knows: then the lease has to be given up.
 func (d *Destination) Take(ctx context.Context, s Shard) error {
 	d.init()
-	return d.call(ctx, func(done chan struct{}) {
+	var refused error
+	err := d.call(ctx, func(done chan struct{}) {
 		defer close(done)
-		if d.stopping || d.abandoned || d.shards[s.ID] != nil {
-			return
+		switch {
+		case d.stopping:
+			refused = ErrStopped
+		case d.shards[s.ID] != nil:
+			refused = errStillHere
+		default:
+			d.take(s)
 		}
-		d.take(s)
 	})
+	if err != nil {
+		return err
+	}
+	return refused
 }
+
+var errStillHere = errors.New("the shard was taken before and is not released yet")
 
 // Release stops all work on a shard and returns when nothing of it is under way
 // any more: calls in flight are finished and stored, the rest is left unsettled
@@ -79,7 +94,11 @@ func (d *Destination) take(s Shard) {
 	for _, f := range s.Feeds {
 		fd := &feed{Feed: f, shard: sh, permit: make(chan struct{}, 1)}
 		sh.feeds = append(sh.feeds, fd)
-		d.wg.Go(func() { d.fetch(ctx, fd) })
+		sh.fetching++
+		d.wg.Go(func() {
+			d.fetch(ctx, fd)
+			d.post(func() { d.fetched(fd) })
+		})
 	}
 	d.wg.Go(func() {
 		<-ctx.Done()
@@ -95,6 +114,12 @@ func (d *Destination) take(s Shard) {
 	})
 }
 
+// fetched notes that a feed is read no more.
+func (d *Destination) fetched(f *feed) {
+	f.shard.fetching--
+	d.finishRelease(f.shard)
+}
+
 // release begins the end of a shard: no more fetching, no new calls. Customers
 // that only wait are let go at once; rows that had attempts already are handed
 // to wake-ups first, so that their attempts are not forgotten.
@@ -105,31 +130,38 @@ func (d *Destination) release(s *shard, done chan struct{}) {
 	if !s.leaving {
 		s.leaving = true
 		s.cancel()
+		s.busy++ // it is not released before all of its customers were seen
 		d.unforce(s)
 		for key, c := range d.customers {
 			if c.shard == s {
 				d.leave(key, c)
 			}
 		}
+		s.busy--
 	}
 	d.finishRelease(s)
 }
 
-// leave lets a customer of a leaving shard go, unless something of it is under way.
+// leave lets a customer of a leaving shard go, unless something of it is under
+// way. What its next owner can't know goes into the ledger first: attempts that
+// were made, and a lost call that may still arrive.
 func (d *Destination) leave(key string, c *customer) {
-	switch c.stage {
-	case flying, settling:
+	if c.flight != nil {
 		return
+	}
+	stage := c.stage
+	switch stage {
 	case parked:
 		d.dropParked(c)
-		if r := c.rows; r != nil && r.attempts > 0 && !c.shard.abandoned {
-			d.begin(c)
-			d.schedule(c, c.due)
-			return
-		}
 	case queued:
 		c.lane.forget(c)
-	case idle, loading:
+	case idle, loading, flying, settling:
+	}
+	lost := time.Now().Before(c.lost.until)
+	if r := c.rows; r != nil && (r.attempts > 0 || lost) && stage != loading && !c.shard.abandoned {
+		d.begin(c)
+		d.schedule(c, later(later(r.due, c.quiet), c.lost.until))
+		return
 	}
 	for r := c.rows; r != nil; r = r.next {
 		d.used -= r.size()
@@ -155,7 +187,10 @@ func (d *Destination) unforce(s *shard) {
 
 // finishRelease ends a shard of which nothing is under way any more.
 func (d *Destination) finishRelease(s *shard) {
-	if !s.leaving || s.busy > 0 || d.shards[s.ID] != s {
+	if !s.leaving || d.shards[s.ID] != s {
+		return
+	}
+	if !d.abandoned && (s.busy > 0 || s.fetching > 0 || d.slots.closing > 0) {
 		return
 	}
 	d.tellFloors()
@@ -179,7 +214,7 @@ func (d *Destination) finishRelease(s *shard) {
 func (d *Destination) abandon() {
 	d.stopping, d.abandoned = true, true
 	for _, s := range d.shards {
-		s.abandoned, s.busy = true, 0
+		s.abandoned = true
 		d.release(s, nil)
 	}
 }

@@ -100,20 +100,23 @@ func (b *batch) suspect(oks uint64) bool {
 // unheard deals with the rows of a call that have no verdict.
 func (d *Destination) unheard(b *batch, rows []*customer, e *retry.Error, now time.Time) {
 	if e != nil && e.Class == retry.Permanent {
-		if len(rows) == 1 {
+		if len(b.customers) == 1 {
 			d.refused(rows[0], b, &sinks.Outcome{Verdict: sinks.Rejected, Message: e.Error(), Reason: e.Code})
 			return
 		}
 		d.halve(b, rows)
 		return
 	}
+	ours := b.orphaned()
 	for _, c := range rows {
-		d.blame(c, len(b.customers), e, now)
+		if !ours {
+			d.blame(c, len(b.customers), e, now)
+		}
 		if e == nil || !e.Unsent {
 			d.doubt(c, b, e == nil || e.Over)
 			continue
 		}
-		d.resolve(b)
+		d.undo(b)
 		d.back(c)
 	}
 }
@@ -121,11 +124,20 @@ func (d *Destination) unheard(b *batch, rows []*customer, e *retry.Error, now ti
 // halve sends a batch that was refused as a whole again in two halves, the
 // first one first, so that a single bad row is found in 2·log2(n) calls.
 func (d *Destination) halve(b *batch, rows []*customer) {
-	for range rows {
-		d.resolve(b)
+	stay := rows[:0]
+	for _, c := range rows {
+		d.undo(b)
+		if c.shard.leaving {
+			d.back(c)
+		} else {
+			stay = append(stay, c)
+		}
 	}
-	half := (len(rows) + 1) / 2
-	for _, part := range [][]*customer{rows[half:], rows[:half]} {
+	half := (len(stay) + 1) / 2
+	for _, part := range [][]*customer{stay[half:], stay[:half]} {
+		if len(part) == 0 {
+			continue
+		}
 		d.forced = append(d.forced, &batch{customers: part, lane: b.lane, isolated: true, slot: -1})
 	}
 }
