@@ -37,7 +37,7 @@ destinations:
     url: http://standins:9000/thulium
     auth: {username: api, password: secret}
     map: {custom_fields.version: customer.version}
-    timeout: 3s
+    timeout: 5s
     batch: {max_rows: 50, linger: 20ms}
     retry: {max: 2s}
   - name: shop-ua
@@ -45,7 +45,7 @@ destinations:
     url: http://standins:9000/cartum
     auth: {login: api, password: secret}
     map: {note: string(customer.version)}
-    timeout: 3s
+    timeout: 5s
     batch: {max_rows: 50, linger: 20ms}
     retry: {max: 2s}
 `
@@ -155,7 +155,7 @@ func (f *fleet) slow(slow bool) {
 	f.t.Helper()
 	faults := ""
 	if slow {
-		faults = `[{"kind":"slow","delay":"300ms"}]`
+		faults = `[{"kind":"slow","delay":"200ms"}]`
 	}
 	for _, name := range []string{"thulium", "cartum"} {
 		f.must(f.provider(name).fail(f.t.Context(), faults))
