@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/custsync/custsync/pkg/deadletter"
 	"github.com/custsync/custsync/pkg/ledger"
 	"github.com/custsync/custsync/pkg/pipeline"
 )
@@ -154,5 +155,40 @@ func TestLayoutRemembersItsStart(t *testing.T) {
 		if err != nil || l.Shards != shards || l.Start != ends.Events || l.Start == 0 {
 			t.Errorf("with %d shards: got %+v and error %v", shards, l, err)
 		}
+	}
+}
+
+func TestOvertaken(t *testing.T) {
+	const high = 1_795_000_000_000_000
+	held := &ledger.Held{Version: high, Seq: 1}
+	settled := func(version int64, seq uint64, outcome string) *ledger.Settled {
+		return &ledger.Settled{Version: version, Seq: seq, Outcome: outcome}
+	}
+	for name, test := range map[string]struct {
+		reason  deadletter.Reason
+		version int64 // of the letter; its sequence is 2
+		entry   ledger.Entry
+		want    bool
+	}{
+		"its own end":                  {deadletter.Rejected, 7, ledger.Entry{Settled: settled(7, 2, ledger.Dead)}, false},
+		"beside an older one":          {deadletter.Rejected, 7, ledger.Entry{Held: &ledger.Held{Version: 6}, Settled: settled(7, 2, ledger.Dead)}, false},
+		"held by now":                  {deadletter.Rejected, 7, ledger.Entry{Held: &ledger.Held{Version: 7}}, true},
+		"a newer one is dead":          {deadletter.Rejected, 7, ledger.Entry{Settled: settled(8, 3, ledger.Dead)}, true},
+		"discarded":                    {deadletter.Rejected, 7, ledger.Entry{Settled: settled(7, 2, ledger.Discarded)}, true},
+		"mixed, its own end":           {deadletter.VersionMixed, 2, ledger.Entry{Held: held, Settled: settled(high, 2, ledger.Dead)}, false},
+		"mixed, a later one came":      {deadletter.VersionMixed, 2, ledger.Entry{Held: held, Settled: settled(high+1, 3, ledger.Delivered)}, true},
+		"mixed, forgotten, got in":     {deadletter.VersionMixed, 2, ledger.Entry{Settled: settled(2, 2, ledger.Delivered)}, true},
+		"future, its own end":          {deadletter.VersionFuture, 0, ledger.Entry{Held: held, Settled: settled(high, 2, ledger.Dead)}, false},
+		"undecodable, its own end":     {deadletter.Undecodable, 0, ledger.Entry{Held: held, Settled: settled(high, 2, ledger.Dead)}, false},
+		"undecodable, with a version":  {deadletter.Undecodable, 9, ledger.Entry{Held: &ledger.Held{Version: 8}, Settled: settled(9, 2, ledger.Dead)}, false},
+		"not in the ledger as of yet":  {deadletter.Rejected, 7, ledger.Entry{}, false},
+		"undecodable, a later one got": {deadletter.Undecodable, 0, ledger.Entry{Settled: settled(3, 4, ledger.Delivered)}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := &deadletter.Letter{Reason: test.reason, Version: test.version, Seq: 2}
+			if got := overtaken(l, &test.entry); got != test.want {
+				t.Errorf("got %v, want %v", got, test.want)
+			}
+		})
 	}
 }

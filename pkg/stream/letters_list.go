@@ -119,10 +119,16 @@ func (s *Streams) stillOpen(ctx context.Context, ledgers map[string]*Ledger, let
 }
 
 // overtaken tells whether something else than the letter itself has ended the
-// customer's matter. An undecodable letter has no version, so its place in the
-// stream counts.
+// customer's matter. Where the version is what is wrong with an event, or can't be
+// read, its place in the stream counts.
 func overtaken(l *deadletter.Letter, e *ledger.Entry) bool {
-	if h := e.Held; h != nil && l.Reason != deadletter.Undecodable && h.Version >= l.Version {
+	ordered := true
+	switch l.Reason {
+	case deadletter.Undecodable, deadletter.VersionMixed, deadletter.VersionFuture:
+		ordered = false
+	case deadletter.Invalid, deadletter.Rejected, deadletter.Exhausted, deadletter.InDoubt, deadletter.Mapping:
+	}
+	if h := e.Held; h != nil && ordered && h.Version >= l.Version {
 		return true
 	}
 	end := e.Settled
@@ -130,7 +136,7 @@ func overtaken(l *deadletter.Letter, e *ledger.Entry) bool {
 		return false
 	}
 	newer := end.Seq > l.Seq
-	if l.Reason != deadletter.Undecodable {
+	if ordered {
 		newer = (ledger.Mark{Version: end.Version, Seq: end.Seq}).Compare(ledger.Mark{Version: l.Version, Seq: l.Seq}) > 0
 	}
 	return newer || end.Outcome != ledger.Dead && end.Seq == l.Seq
