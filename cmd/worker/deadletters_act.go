@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/custsync/custsync/internal/ops"
+)
+
+func newLettersReplayCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "replay -c FILE",
+		Short: "Delivers dead letters' customers again, each to its destination only",
+		Long: `Queues the customers of the open dead letters that the flags select; without
+flags, of all. What is delivered is the customer's newest state, never an old
+copy, and only to the letter's destination. A letter closes when its customer
+gets through. A replay of a letter "in_doubt" says that you have looked, and
+that the provider does not have the customer.
+
+The exit code is 1 if any selected letter was not queued.`,
+		Args: exactly(0),
+	}
+	file, form, filter, bulk := configFlag(c), outputFlag(c), filterFlags(c), bulkFlags(c)
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		return atDesk(cmd, *file, func(ctx context.Context, d *ops.Desk) error {
+			var end func()
+			bulk.Progress, end = progress(cmd.ErrOrStderr(), "queued")
+			done, err := d.Replay(ctx, *filter, *bulk)
+			end()
+			words := fmt.Sprintf("queued %d of %s", done.Queued, count(done.Selected, "dead letter", "dead letters"))
+			if done.DryRun {
+				words = "would queue " + count(done.Selected, "dead letter", "dead letters")
+			}
+			return told(cmd, *form, done, words, err)
+		})
+	}
+	return c
+}
+
+func newLettersDiscardCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "discard -c FILE",
+		Short: "Closes dead letters for good; undo opens them again",
+		Long: `Closes the open dead letters that the flags select; without flags, all. Their
+customers stay at the destination as they are until a newer version comes.`,
+		Args: exactly(0),
+	}
+	file, form, filter, bulk := configFlag(c), outputFlag(c), filterFlags(c), bulkFlags(c)
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		return atDesk(cmd, *file, func(ctx context.Context, d *ops.Desk) error {
+			var end func()
+			bulk.Progress, end = progress(cmd.ErrOrStderr(), "discarded")
+			done, err := d.Discard(ctx, *filter, *bulk)
+			end()
+			words := fmt.Sprintf("discarded %d of %s", done.Discarded, count(done.Selected, "dead letter", "dead letters"))
+			if done.DryRun {
+				words = "would discard " + count(done.Selected, "dead letter", "dead letters")
+			}
+			if done.Moved > 0 {
+				words += fmt.Sprintf("; %d had moved on in the meantime", done.Moved)
+			}
+			return told(cmd, *form, done, words, err)
+		})
+	}
+	return c
+}
+
+func newLettersUndoCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "undo -c FILE",
+		Short: "Opens discarded dead letters again",
+		Long: `Opens the discarded letters that the flags select again; without flags, all of
+the last 90 days. Customers that a newer version has reached since stay as they
+are. --older-than counts from when the letter was written.`,
+		Args: exactly(0),
+	}
+	file, form, filter, bulk := configFlag(c), outputFlag(c), filterFlags(c), bulkFlags(c)
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		return atDesk(cmd, *file, func(ctx context.Context, d *ops.Desk) error {
+			var end func()
+			bulk.Progress, end = progress(cmd.ErrOrStderr(), "restored")
+			done, err := d.Undo(ctx, *filter, *bulk)
+			end()
+			words := "restored " + count(done.Restored, "dead letter", "dead letters")
+			if done.DryRun {
+				words = "would restore " + count(done.Restored, "dead letter", "dead letters")
+			}
+			if done.Gone > 0 {
+				words += fmt.Sprintf("; %d can't be restored, their events are not kept any more", done.Gone)
+			}
+			return told(cmd, *form, done, words, err)
+		})
+	}
+	return c
+}
+
+// told writes what was done, also where not all of it was.
+func told(cmd *cobra.Command, form output, what any, words string, err error) error {
+	wrong := error(nil)
+	if form == asJSON {
+		wrong = writeJSON(cmd.OutOrStdout(), what)
+	} else {
+		_, wrong = fmt.Fprintln(cmd.OutOrStdout(), words)
+	}
+	if err != nil {
+		return err
+	}
+	return wrong
+}
