@@ -64,6 +64,13 @@ func newRootCommand() *cobra.Command {
 		newCheckCommand(),
 		newDemoCommand(),
 		newRunCommand(),
+		newStatusCommand(),
+		newDeadLettersCommand(),
+		newPauseCommand(),
+		newResumeCommand(),
+		newAuditCommand(),
+		newBackfillCommand(),
+		newForgetCommand(),
 	)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	asGroup(root)
