@@ -29,17 +29,26 @@ type row struct {
 	force       bool // send even what the ledger calls unchanged
 	again       bool // an earlier owner may have sent it, or one folded into it
 
-	attempts int       // with a verdict that blames the row
-	blamed   int       // calls that failed for this row alone while others went through
-	first    time.Time // of the first attempt
-	due      time.Time // not before
-	failure  string    // the last failure's code
-	cap      int       // rows that a batch with this one may have; 0: no bound of its own
-	seen     uint64    // calls that had gone through when one with this row last failed, plus 1
+	attempts int           // with a verdict that blames the row
+	blamed   int           // calls that failed for this row alone while others went through
+	first    time.Time     // of the first attempt that blames the row
+	idle     time.Duration // since then, in which it waited for others: in line, or in calls without a verdict
+	due      time.Time     // not before
+	failure  string        // the last failure's code
+	cap      int           // rows that a batch with this one may have; 0: no bound of its own
+	seen     uint64        // calls that had gone through when one with this row last failed, plus 1
 
 	loans []loan
 	one   [1]loan // backs loans: nearly every row has one
 	next  *row
+}
+
+// attempt counts a call that blames the row.
+func (r *row) attempt(began time.Time) {
+	r.attempts++
+	if r.first.IsZero() {
+		r.first = began
+	}
 }
 
 // death says why a row is a dead letter before any call.
@@ -157,7 +166,25 @@ func (c *customer) fold(r *row) (superseded []loan) {
 		c.push(r)
 		return nil
 	}
-	return c.replace(last, r, true)
+	if r.delete {
+		superseded = c.clear(last)
+	}
+	return append(superseded, c.replace(last, r, true)...)
+}
+
+// clear takes out what waits in the order of versions before the row given: a
+// deletion makes it all needless.
+func (c *customer) clear(before *row) (superseded []loan) {
+	for p := &c.rows; *p != before; {
+		if q := *p; !q.outside {
+			superseded = append(superseded, q.loans...)
+			before.again = before.again || q.again
+			*p, q.next = q.next, nil
+		} else {
+			p = &q.next
+		}
+	}
+	return superseded
 }
 
 // mix sets a row apart that waits beside a version which it can't be ordered
@@ -194,7 +221,7 @@ func stronger(a, b Cause) Cause {
 // barrier reports whether a waiting delete has to go out before what follows
 // it: the provider holds the customer, or that is not known.
 func (c *customer) barrier() bool {
-	return c.stage == loading || c.entry.Held != nil || c.doubt
+	return c.stage == loading || c.flight != nil || c.entry.Held != nil || c.doubt
 }
 
 // replace puts r in old's place, or drops r when it is not the newer one.

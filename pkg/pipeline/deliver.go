@@ -24,15 +24,15 @@ type batch struct {
 // one may; zero: when something comes.
 func (d *Destination) dispatch(now time.Time) (next time.Time) {
 	for d.inflight < d.Concurrency && len(d.writes) < maxWriteBacklog {
-		ok, probe, at := d.gate.admits(now, d.inflight)
-		if !ok {
-			return at
+		open, probe, at := d.gate.admits(now, d.inflight)
+		if d.gate.paused {
+			return time.Time{}
 		}
-		l, at := d.turn(now)
-		if l == nil && len(d.forced) == 0 {
-			return at
+		l, due := d.turn(now, open)
+		if l == nil {
+			return earliest(at, due)
 		}
-		if (l == nil || !l.Local) && !d.paid {
+		if !l.Local && !d.paid {
 			wait, ok := d.Rate.take(now)
 			if !ok {
 				return now.Add(wait)
@@ -46,10 +46,10 @@ func (d *Destination) dispatch(now time.Time) (next time.Time) {
 		if !d.ownsAll(b) {
 			return now.Add(leaseRecheck)
 		}
-		b.probe = probe
-		d.gate.probing = probe
-		d.paid = d.paid && b.lane.Local
-		d.start(b, now)
+		if !l.Local { // which asks nothing of the provider, and tells nothing of it
+			b.probe, d.gate.probing, d.paid = probe, probe, false
+		}
+		d.start(b)
 	}
 	return time.Time{}
 }
@@ -59,11 +59,19 @@ const (
 	leaseRecheck    = 100 * time.Millisecond
 )
 
-// turn returns a lane whose batch is due, the lanes taking turns, or when the
-// next one is.
-func (d *Destination) turn(now time.Time) (*lane, time.Time) {
+// turn returns the lane that is to have a call now, or when the next one is: that
+// of the halves of a refused batch before any other, since they tell which row is
+// at fault; then those whose batches are due, taking turns. While the gate is closed
+// only lanes that need no call are open.
+func (d *Destination) turn(now time.Time, open bool) (*lane, time.Time) {
+	if n := len(d.forced); n > 0 && open {
+		return d.forced[n-1].lane, time.Time{}
+	}
 	var next time.Time
 	for i, l := range d.laneOrder {
+		if !open && !l.Local {
+			continue
+		}
 		due, at := d.laneDue(l, now)
 		if due {
 			d.laneOrder = append(append(d.laneOrder[:i:i], d.laneOrder[i+1:]...), l)
@@ -74,17 +82,21 @@ func (d *Destination) turn(now time.Time) (*lane, time.Time) {
 	return nil, next
 }
 
-// nextBatch returns the batch that is to go now: halves of a refused batch
-// before anything else, since they tell which row is at fault.
+// nextBatch returns the batch of a lane that is to go now.
 func (d *Destination) nextBatch(l *lane) *batch {
-	if n := len(d.forced); n > 0 {
+	if n := len(d.forced); n > 0 && d.forced[n-1].lane == l {
 		b := d.forced[n-1]
+		d.forced[n-1] = nil
 		d.forced = d.forced[:n-1]
 		return b
 	}
+	now := time.Now()
 	b := &batch{customers: d.cut(l), lane: l, slot: -1}
 	for _, c := range b.customers {
 		d.begin(c)
+		if r := c.flight; !r.first.IsZero() {
+			r.idle += now.Sub(c.readyAt) // the time in line is not the row's
+		}
 		c.stage, c.readyAt = flying, time.Time{}
 	}
 	return b
@@ -105,15 +117,12 @@ func (d *Destination) ownsAll(b *batch) bool {
 }
 
 // start makes the call beside the loop.
-func (d *Destination) start(b *batch, now time.Time) {
+func (d *Destination) start(b *batch) {
 	rows := make([]sinks.Row, len(b.customers))
 	owners := map[*shard]bool{}
 	var call *OpenCall
 	for i, c := range b.customers {
 		rows[i] = c.asRow(c.flight)
-		if c.flight.first.IsZero() {
-			c.flight.first = now
-		}
 		owners[c.shard] = true
 	}
 	if b.lane.Once {

@@ -88,9 +88,9 @@ func (c *customer) overwritten(m ledger.Mark) time.Time {
 func (d *Destination) again(c *customer, b *batch, o *sinks.Outcome) {
 	r, now := c.flight, time.Now()
 	c.doubt = c.doubt || o.InDoubt
-	r.attempts++
+	r.attempt(b.started)
 	r.failure = "retryable"
-	if d.Retry.Exhausted(r.attempts, now.Sub(r.first)) {
+	if d.Retry.Exhausted(r.attempts, now.Sub(r.first)-r.idle) {
 		c.end.batch = b.journalled()
 		d.bury(c, &death{reason: deadletter.Exhausted, errors: o.Errors, message: o.Message})
 		return
@@ -115,7 +115,7 @@ func (d *Destination) refused(c *customer, b *batch, o *sinks.Outcome) {
 		d.back(c)
 		return
 	}
-	c.flight.attempts++
+	c.flight.attempt(b.started)
 	c.end.batch = b.journalled()
 	d.bury(c, why)
 }
@@ -162,8 +162,12 @@ func (d *Destination) schedule(c *customer, until time.Time) {
 
 func (d *Destination) pending(c *customer, next time.Time) *ledger.Pending {
 	r := c.flight
+	first := r.first
+	if !first.IsZero() {
+		first = first.Add(r.idle)
+	}
 	p := &ledger.Pending{
-		Version: r.mark.Version, Seq: r.mark.Seq, Attempts: r.attempts, First: r.first,
+		Version: r.mark.Version, Seq: r.mark.Seq, Attempts: r.attempts, First: first,
 		Doubt: c.doubt, Delete: r.delete, Error: r.failure,
 	}
 	if next.After(time.Now()) {

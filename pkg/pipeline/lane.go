@@ -96,6 +96,10 @@ func (d *Destination) laneDue(l *lane, now time.Time) (bool, time.Time) {
 	return !now.Before(at), at
 }
 
+// maxApart is how many rows a batch passes over that have to be apart from one in
+// it: were there many, every batch would look at them all.
+const maxApart = 1_000
+
 // cut takes the next batch out of a lane: as many rows as may share a call, in
 // the order of the line. It may come out empty, when what was there turned out
 // to need no call.
@@ -104,7 +108,7 @@ func (d *Destination) cut(l *lane) []*customer {
 	var batch, later []*customer
 	var apart map[string]bool
 	room, bytes := l.maxRows, limits.Frame
-	for len(batch) < room {
+	for len(batch) < room && len(later) < maxApart {
 		c := l.first()
 		if c == nil {
 			break
@@ -135,8 +139,10 @@ func (d *Destination) cut(l *lane) []*customer {
 		bytes += size
 		batch = append(batch, c)
 	}
-	if len(later) > 0 {
+	if len(later) < maxApart {
 		l.line = append(later, l.line...)
+	} else {
+		l.line = append(l.line, later...) // so that they don't hold up others
 	}
 	return batch
 }

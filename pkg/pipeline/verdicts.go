@@ -25,7 +25,9 @@ func (d *Destination) delivered(b *batch, outcomes []sinks.Outcome, err error, t
 		case sinks.Unknown:
 			unheard = append(unheard, c)
 		case sinks.Delivered, sinks.Unchanged, sinks.Skipped:
-			d.refuse.went()
+			if !b.lane.Local {
+				d.refuse.went()
+			}
 			d.took(c, b, &o)
 		case sinks.Retryable:
 			d.again(c, b, &o)
@@ -51,11 +53,15 @@ func (d *Destination) delivered(b *batch, outcomes []sinks.Outcome, err error, t
 func (d *Destination) heed(b *batch, e *retry.Error, anyVerdict bool, now time.Time) {
 	changed := false
 	switch {
+	case b.lane.Local && e == nil: // it was no call
 	case d.refuse.active:
 		changed = d.gate.close(now, Refusing, "refuses everything", 0, b.probe, blockedWaits)
-	case e == nil || e.Class == retry.Permanent:
+	case e == nil && anyVerdict, e != nil && e.Class == retry.Permanent:
 		d.oks++
 		changed = d.gate.open(now, b.probe)
+	case e == nil && !b.probe && b.suspect(d.oks):
+	case e == nil:
+		changed = d.gate.close(now, Outage, codeUnheard, 0, b.probe, d.Retry)
 	case e.Code == codeLease || e.Code == codeJournal || b.orphaned():
 		// The call was given up by us, which says nothing of the provider.
 		if b.probe {
@@ -76,6 +82,9 @@ func (d *Destination) heed(b *batch, e *retry.Error, anyVerdict bool, now time.T
 		d.Observer.Gate(d.gate.shown())
 	}
 }
+
+// codeUnheard stands for an answer without a verdict on any of its rows.
+const codeUnheard = "no_verdict"
 
 // orphaned reports whether a lease of the batch ended, and its call with it.
 func (b *batch) orphaned() bool {
@@ -109,6 +118,9 @@ func (d *Destination) unheard(b *batch, rows []*customer, e *retry.Error, now ti
 	}
 	ours := b.orphaned()
 	for _, c := range rows {
+		if r := c.flight; !r.first.IsZero() {
+			r.idle += now.Sub(b.started)
+		}
 		if !ours {
 			d.blame(c, len(b.customers), e, now)
 		}
@@ -148,7 +160,7 @@ func (d *Destination) halve(b *batch, rows []*customer) {
 // out its attempts, threefold, since chance may have been at work.
 func (d *Destination) blame(c *customer, rows int, e *retry.Error, now time.Time) {
 	r := c.flight
-	r.failure = "no_verdict"
+	r.failure = codeUnheard
 	if e != nil {
 		r.failure = e.Code
 	}
