@@ -313,3 +313,78 @@ func TestRefusalKeepsBytes(t *testing.T) {
 		}
 	}
 }
+
+// Refusals that were written but not settled are read again, and stand there once.
+func TestRefusalsGoOn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "r")
+	first := Refusals{Path: path}
+	settled, err := first.write([]*Refusal{{Line: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := first.write([]*Refusal{{Line: 2}}); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		keep    bool
+		settled int64
+		want    string
+	}{
+		"anew":              {false, 0, "3"},
+		"from there":        {false, settled, "13"},
+		"shared with other": {true, settled, "123"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			copied := filepath.Join(t.TempDir(), "r")
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(copied, data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			again := Refusals{Path: copied, Keep: tc.keep}
+			if err := again.begin(tc.settled); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := again.write([]*Refusal{{Line: 3}}); err != nil {
+				t.Fatal(err)
+			}
+			if data, err = os.ReadFile(copied); err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			for line := range strings.Lines(string(data)) {
+				_, after, _ := strings.Cut(line, `"line":`)
+				got += after[:1]
+			}
+			if got != tc.want {
+				t.Errorf("got lines %s, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
+// Customers without a version get the time that the job is given, so that later
+// changes win over an older export.
+func TestAsOf(t *testing.T) {
+	f := start(t)
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	job := f.job(strings.NewReader("{\"id\":\"1\"}\n{\"id\":\"2\"}\n"))
+	job.AsOf = at
+	if _, err := job.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s, err := f.js.Stream(t.Context(), stream.Customers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	msg, err := s.GetLastMsgForSubject(t.Context(), events.StoredSubject(events.Partition("acme", "2", 32), "acme", "2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ev events.Event
+	if err := events.Decode(msg.Data, "acme", "2", time.Now(), &ev); err != nil || ev.Version != at.UnixMicro()+2 {
+		t.Errorf("got version %d and %v, want %d", ev.Version, err, at.UnixMicro()+2)
+	}
+}
