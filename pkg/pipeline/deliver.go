@@ -39,7 +39,7 @@ func (d *Destination) dispatch(now time.Time) (next time.Time) {
 			}
 			d.paid = true
 		}
-		b := d.nextBatch(l)
+		b := d.nextBatch(l, d.gate.size(l.maxRows))
 		if len(b.customers) == 0 {
 			continue
 		}
@@ -82,8 +82,8 @@ func (d *Destination) turn(now time.Time, open bool) (*lane, time.Time) {
 	return nil, next
 }
 
-// nextBatch returns the batch of a lane that is to go now.
-func (d *Destination) nextBatch(l *lane) *batch {
+// nextBatch returns the batch of a lane that is to go now, of so many rows at most.
+func (d *Destination) nextBatch(l *lane, rows int) *batch {
 	if n := len(d.forced); n > 0 && d.forced[n-1].lane == l {
 		b := d.forced[n-1]
 		d.forced[n-1] = nil
@@ -91,7 +91,7 @@ func (d *Destination) nextBatch(l *lane) *batch {
 		return b
 	}
 	now := time.Now()
-	b := &batch{customers: d.cut(l), lane: l, slot: -1}
+	b := &batch{customers: d.cut(l, rows), lane: l, slot: -1}
 	for _, c := range b.customers {
 		d.begin(c)
 		if r := c.flight; !r.first.IsZero() {

@@ -135,7 +135,7 @@ func (d *Destination) letter(c *customer, why *death, now time.Time) *deadletter
 		Destination: d.Name, Version: r.mark.Version, Seq: r.mark.Seq,
 		Reason: why.reason, Errors: why.errors,
 		Message:  sinks.ScrubMessage(why.message, &seen),
-		Attempts: r.attempts, FirstAt: r.first.UTC(), LastAt: now,
+		Attempts: r.attempts + r.blamed, FirstAt: r.first.UTC(), LastAt: now,
 		Event: r.event, Row: r.body,
 		Fingerprint: d.fingerprint(why),
 	}

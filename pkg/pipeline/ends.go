@@ -125,15 +125,6 @@ func (d *Destination) refused(c *customer, b *batch, o *sinks.Outcome) {
 func (d *Destination) doubt(c *customer, b *batch, over bool) {
 	r := c.flight
 	c.doubt = true
-	if d.wornOut(r) {
-		c.end.batch = b.journalled()
-		why := &death{reason: deadletter.Exhausted, message: "calls for this customer alone get no verdict: " + r.failure}
-		if b.slot >= 0 {
-			why.reason = deadletter.InDoubt
-		}
-		d.bury(c, why)
-		return
-	}
 	until := b.started.Add(d.Timeout)
 	if b.slot < 0 {
 		if !over {
@@ -167,7 +158,7 @@ func (d *Destination) pending(c *customer, next time.Time) *ledger.Pending {
 		first = first.Add(r.idle)
 	}
 	p := &ledger.Pending{
-		Version: r.mark.Version, Seq: r.mark.Seq, Attempts: r.attempts, First: first,
+		Version: r.mark.Version, Seq: r.mark.Seq, Attempts: r.attempts + (r.blamed+blameless-1)/blameless, First: first,
 		Doubt: c.doubt, Delete: r.delete, Error: r.failure,
 	}
 	if next.After(time.Now()) {

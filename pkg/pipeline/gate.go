@@ -67,6 +67,16 @@ func (g *gate) admits(now time.Time, inflight int) (ok, probe bool, at time.Time
 	return true, true, time.Time{}
 }
 
+// size is how many rows the next batch may have. During an outage ever smaller
+// ones probe: where one row breaks every call that it is in, the others have to
+// get by without it some time.
+func (g *gate) size(rows int) int {
+	if g.State != Outage {
+		return rows
+	}
+	return max(rows>>min(max(g.attempt-1, 0), 30), 1)
+}
+
 // close notes that a call failed for the provider's fault. Calls that were under
 // way when it closed change nothing but the time that a throttle names.
 func (g *gate) close(now time.Time, state GateState, reason string, wait time.Duration, probe bool, waits retry.Policy) (changed bool) {

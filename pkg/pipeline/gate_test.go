@@ -125,10 +125,11 @@ func TestPauseHoldsAndEndsAtOnce(t *testing.T) {
 func TestOutageCountsNeitherAttemptsNorTime(t *testing.T) {
 	inWorld(t, func(r *rig) {
 		r.d.Retry.MaxAttempts = 3
-		away := true
+		away, again := true, true
 		r.sink.answer = func(n int, rows []sinks.Row) ([]sinks.Outcome, error) {
 			switch {
-			case n == 1 || !away && n%2 == 0:
+			case n == 1 || !away && again:
+				again = n == 1
 				return always(sinks.Outcome{Verdict: sinks.Retryable})(n, rows)
 			case away:
 				return nil, &retry.Error{Code: "http_503", Unsent: true, Over: true}

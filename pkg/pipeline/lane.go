@@ -100,14 +100,14 @@ func (d *Destination) laneDue(l *lane, now time.Time) (bool, time.Time) {
 // it: were there many, every batch would look at them all.
 const maxApart = 1_000
 
-// cut takes the next batch out of a lane: as many rows as may share a call, in
-// the order of the line. It may come out empty, when what was there turned out
+// cut takes the next batch out of a lane: as many rows as may share a call, and no
+// more than room, in the order of the line. It may come out empty, when what was there turned out
 // to need no call.
-func (d *Destination) cut(l *lane) []*customer {
+func (d *Destination) cut(l *lane, room int) []*customer {
 	limits := d.Sink.Limits()
 	var batch, later []*customer
 	var apart map[string]bool
-	room, bytes := l.maxRows, limits.Frame
+	bytes := limits.Frame
 	for len(batch) < room && len(later) < maxApart {
 		c := l.first()
 		if c == nil {

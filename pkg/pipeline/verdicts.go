@@ -3,6 +3,7 @@ package pipeline
 import (
 	"time"
 
+	"github.com/custsync/custsync/pkg/deadletter"
 	"github.com/custsync/custsync/pkg/retry"
 	"github.com/custsync/custsync/pkg/sinks"
 )
@@ -124,7 +125,12 @@ func (d *Destination) unheard(b *batch, rows []*customer, e *retry.Error, now ti
 		if !ours {
 			d.blame(c, len(b.customers), e, now)
 		}
-		if e == nil || !e.Unsent {
+		unsent := e != nil && e.Unsent
+		if d.wornOut(c.flight) {
+			d.wearOut(c, b, unsent)
+			continue
+		}
+		if !unsent {
 			d.doubt(c, b, e == nil || e.Over)
 			continue
 		}
@@ -171,7 +177,9 @@ func (d *Destination) blame(c *customer, rows int, e *retry.Error, now time.Time
 	r.seen = d.oks + 1
 	switch {
 	case suspected && rows == 1:
-		r.blamed++
+		if r.blamed++; r.first.IsZero() {
+			r.first = now
+		}
 		r.due = now.Add(d.Retry.Delay(r.blamed))
 	case suspected:
 		r.cap = max(1, rows/2)
@@ -181,5 +189,21 @@ func (d *Destination) blame(c *customer, rows int, e *retry.Error, now time.Time
 	}
 }
 
+// blameless is how many calls without a verdict weigh as much as an attempt.
+const blameless = 3
+
 // wornOut reports whether a row without verdicts has had its share of attempts.
-func (d *Destination) wornOut(r *row) bool { return r.blamed >= 3*d.Retry.MaxAttempts }
+func (d *Destination) wornOut(r *row) bool {
+	return r.blamed > 0 && r.blamed+blameless*r.attempts >= blameless*d.Retry.MaxAttempts
+}
+
+// wearOut ends a row that gets no verdict even alone, while others do.
+func (d *Destination) wearOut(c *customer, b *batch, unsent bool) {
+	why := &death{reason: deadletter.Exhausted, message: "calls for this customer alone get no verdict: " + c.flight.failure}
+	c.doubt = c.doubt || !unsent
+	if c.doubt && b.slot >= 0 {
+		why.reason = deadletter.InDoubt
+	}
+	c.end.batch = b.journalled()
+	d.bury(c, why)
+}
