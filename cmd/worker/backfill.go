@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -33,7 +34,7 @@ shops, when or map were widened.`,
 			if done.DryRun {
 				words = fmt.Sprintf("would queue %s for %s", count(done.Customers, "customer", "customers"), name)
 			}
-			if _, unknown := err.(*ops.UnknownDestination); unknown {
+			if _, unknown := errors.AsType[*ops.UnknownDestination](err); unknown {
 				return err
 			}
 			return told(cmd, *form, done, words, err)

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,7 +48,7 @@ func TestPaceEndsWithItsContext(t *testing.T) {
 		if err := p.wait(ctx, 1); err != nil {
 			t.Fatal(err)
 		}
-		if err := p.wait(ctx, 1); err != context.DeadlineExceeded {
+		if err := p.wait(ctx, 1); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got error %v, want %v", err, context.DeadlineExceeded)
 		}
 	})

@@ -138,10 +138,10 @@ func TestPauseAndResume(t *testing.T) {
 	if was, err := f.desk.Resume(ctx, "one", ""); err != nil || was != WasOpen {
 		t.Errorf("once more: got %q and error %v", was, err)
 	}
-	if _, err := f.desk.Resume(ctx, "none", ""); errors.As(err, new(*UnknownDestination)) == false {
+	if _, err := f.desk.Resume(ctx, "none", ""); !errors.As(err, new(*UnknownDestination)) {
 		t.Errorf("of an unknown destination: got error %v", err)
 	}
-	if err := f.desk.Pause(ctx, "none", ""); errors.As(err, new(*UnknownDestination)) == false {
+	if err := f.desk.Pause(ctx, "none", ""); !errors.As(err, new(*UnknownDestination)) {
 		t.Errorf("of an unknown destination: got error %v", err)
 	}
 }

@@ -23,14 +23,14 @@ type Action struct {
 // Actions yields what people did, oldest first. An empty verb or destination
 // stands for all. An error ends it.
 func (s *Streams) Actions(ctx context.Context, verb, destination string) iter.Seq2[Action, error] {
-	any := func(token string) string {
+	orAny := func(token string) string {
 		if token == "" {
 			return "*"
 		}
 		return token
 	}
 	return func(yield func(Action, error) bool) {
-		filter := actionsPrefix + any(verb) + "." + any(destination)
+		filter := actionsPrefix + orAny(verb) + "." + orAny(destination)
 		err := s.each(ctx, Actions, filter, false, func(window []*nats.Msg) (bool, error) {
 			for _, m := range window {
 				verb, destination, _ := strings.Cut(strings.TrimPrefix(m.Subject, actionsPrefix), ".")
