@@ -41,15 +41,20 @@ func (b *backlog) age() time.Duration {
 	return max(time.Since(b.Oldest), 0)
 }
 
-// lookEvery is how often a worker asks the streams what waits: often enough for
-// a graph, and no load on the server.
-const lookEvery = 10 * time.Second
+const (
+	// lookEvery is how often a worker asks the streams what waits: often enough for
+	// a graph.
+	lookEvery = 10 * time.Second
+	// lookShare is how many times as long as the asking took the pause after it is:
+	// the server counts through all customers.
+	lookShare = 30
+)
 
 // look keeps the backlog and the speed up to date.
 func (r *runner) look(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	var looked time.Time
+	var due time.Time
 	for {
 		select {
 		case now := <-tick.C:
@@ -57,10 +62,10 @@ func (r *runner) look(ctx context.Context) {
 				c := s.Counts
 				r.speed.note(now, c.Delivered+c.Unchanged+c.Skipped, r.rate.Calls())
 			}
-			if now.Sub(looked) < lookEvery {
+			if now.Before(due) {
 				continue
 			}
-			looked = now
+			due = now.Add(lookEvery)
 		case <-ctx.Done():
 			return
 		}
@@ -68,9 +73,13 @@ func (r *runner) look(ctx context.Context) {
 		if err != nil || layout == nil {
 			continue
 		}
+		began := time.Now()
 		b, err := r.streams.Backlog(ctx, r.config.Name, *layout)
 		if err != nil {
 			continue // the loop tells of an outage of the stream
+		}
+		if next := time.Now().Add(lookShare * time.Since(began)); next.After(due) {
+			due = next
 		}
 		r.backlog.Store(&backlog{b})
 	}
