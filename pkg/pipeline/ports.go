@@ -36,7 +36,8 @@ type Message struct {
 type Feed interface {
 	// Fetch waits until there is something to lend and returns it, at most about
 	// maxBytes in all; an empty slice and no error means that nothing came for a
-	// while. An error is an outage of the stream: call again after a pause.
+	// while. An error is an outage of the stream: call again after a pause. The
+	// slice is the feed's again at the next Fetch; what it points to is not.
 	Fetch(ctx context.Context, maxBytes int) ([]Message, error)
 
 	// Settle says that all messages up to and including seq are settled. It does

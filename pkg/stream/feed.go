@@ -13,6 +13,7 @@ type feed struct {
 	cursor *cursor
 	of     func(*Cursor) *Progress // the partition's own
 	lent   uint64                  // what an earlier owner may have been lent
+	hand   []pipeline.Message      // what was handed out last; used again
 }
 
 var _ pipeline.Feed = (*feed)(nil)
@@ -25,7 +26,8 @@ func ofEvents(i int) func(*Cursor) *Progress {
 func ofWakeups(c *Cursor) *Progress { return &c.Wakeups }
 
 func (f *feed) Fetch(ctx context.Context, maxBytes int) ([]pipeline.Message, error) {
-	var messages []pipeline.Message
+	clear(f.hand)
+	messages := f.hand[:0]
 	err := f.reader.read(ctx, maxBytes, func(m *nats.Msg, d delivery) {
 		messages = append(messages, pipeline.Message{
 			Seq:   d.seq,
@@ -36,6 +38,7 @@ func (f *feed) Fetch(ctx context.Context, maxBytes int) ([]pipeline.Message, err
 			Again: d.seq <= f.lent,
 		})
 	})
+	f.hand = messages
 	if len(messages) == 0 {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,7 +20,8 @@ type Ledger struct {
 	// floor is a sequence of the bucket that an answer must not be older than:
 	// any replica may answer a look-up, and one that lags would let an old version
 	// through the fence.
-	floor atomic.Uint64
+	floor   atomic.Uint64
+	buffers sync.Pool // of Put
 }
 
 var _ pipeline.Ledger = (*Ledger)(nil)

@@ -21,7 +21,8 @@ const batchSize = 1000
 func (l *Ledger) Put(ctx context.Context, writes []pipeline.Write) ([]pipeline.Written, error) {
 	written := make([]pipeline.Written, len(writes))
 	wire := make([][]byte, len(writes))
-	buf := make([]byte, 0, 256*len(writes))
+	buf := l.takeBuffer(entryRoom * len(writes))
+	defer func() { l.buffers.Put(&buf) }()
 	for i := range writes {
 		from := len(buf)
 		buf = ledger.Append(buf, &writes[i].Entry)
@@ -35,6 +36,17 @@ func (l *Ledger) Put(ctx context.Context, writes []pipeline.Write) ([]pipeline.W
 		}
 	}
 	return written, nil
+}
+
+// entryRoom is about what an entry takes.
+const entryRoom = 320
+
+// takeBuffer returns an empty buffer of an earlier Put, or a new one.
+func (l *Ledger) takeBuffer(size int) []byte {
+	if b, ok := l.buffers.Get().(*[]byte); ok && cap(*b) >= size {
+		return (*b)[:0]
+	}
+	return make([]byte, 0, size)
 }
 
 // putting is the writing of one batch.
