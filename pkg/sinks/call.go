@@ -55,7 +55,8 @@ func NewTransport() *http.Transport {
 		MaxIdleConnsPerHost:   256,
 		IdleConnTimeout:       50 * time.Second,
 		ExpectContinueTimeout: time.Second,
-		DisableCompression:    true, // answers are small, and a cut one is easier to tell
+		WriteBufferSize:       64 << 10, // a body that is larger than it is copied through a buffer made for it
+		DisableCompression:    true,     // answers are small, and a cut one is easier to tell
 		Protocols:             &protocols,
 	}
 }
