@@ -10,6 +10,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
+
+	"github.com/custsync/custsync/internal/cli"
 )
 
 // natsFlags are how every verb is told of its NATS server.
@@ -81,22 +83,22 @@ func (w watcher) tell(state string) {
 // options checks the flags; what is wrong with them is wrong usage.
 func (n *natsFlags) options() ([]nats.Option, error) {
 	if n.URL == "" {
-		return nil, usagef("name the NATS server with --nats URL")
+		return nil, cli.Usagef("name the NATS server with --nats URL")
 	}
 	for _, u := range strings.Split(n.URL, ",") {
 		// The error would repeat the URL, and with it the password.
 		if parsed, err := url.Parse(strings.TrimSpace(u)); err != nil || parsed.Host == "" {
-			return nil, usagef("--nats: want a URL such as nats://127.0.0.1:4222")
+			return nil, cli.Usagef("--nats: want a URL such as nats://127.0.0.1:4222")
 		}
 	}
 	var options []nats.Option
 	switch {
 	case (n.User == "") != (n.PasswordFile == ""):
-		return nil, usagef("--user and --password-file go together")
+		return nil, cli.Usagef("--user and --password-file go together")
 	case n.User != "" && n.Creds != "":
-		return nil, usagef("give either --creds or --user, not both")
+		return nil, cli.Usagef("give either --creds or --user, not both")
 	case (n.Cert == "") != (n.Key == ""):
-		return nil, usagef("--tls-cert and --tls-key go together")
+		return nil, cli.Usagef("--tls-cert and --tls-key go together")
 	}
 	for flag, path := range map[string]string{"creds": n.Creds, "tls-ca": n.CA, "tls-cert": n.Cert, "tls-key": n.Key} {
 		if path == "" {
@@ -104,7 +106,7 @@ func (n *natsFlags) options() ([]nats.Option, error) {
 		}
 		f, err := os.Open(path)
 		if err != nil {
-			return nil, usagef("--%s: %w", flag, err)
+			return nil, cli.Usagef("--%s: %w", flag, err)
 		}
 		f.Close()
 	}
@@ -114,7 +116,7 @@ func (n *natsFlags) options() ([]nats.Option, error) {
 	if n.User != "" {
 		password, err := os.ReadFile(n.PasswordFile)
 		if err != nil {
-			return nil, usagef("--password-file: %w", err)
+			return nil, cli.Usagef("--password-file: %w", err)
 		}
 		options = append(options, nats.UserInfo(n.User, strings.TrimRight(string(password), "\r\n")))
 	}

@@ -7,15 +7,14 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/custsync/custsync/internal/cli"
 )
 
 func main() {
@@ -33,58 +32,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
-	if err == nil {
-		return 0
-	}
-	if !errors.Is(err, errTold) {
-		fmt.Fprintf(stderr, "publisher: %v\n", err)
-	}
-	if _, misused := errors.AsType[*usageError](err); misused {
-		return 2
-	}
-	return 1
+	return cli.Execute(ctx, root)
 }
 
 func newRootCommand() *cobra.Command {
-	root := &cobra.Command{
-		Use:           "publisher",
-		Short:         "Puts customers' changes into the stream",
-		SilenceErrors: true,
-		SilenceUsage:  true,
-	}
-	root.AddCommand(
+	return cli.Root(&cobra.Command{Use: "publisher", Short: "Puts customers' changes into the stream"},
 		newPublishCommand(),
 		newServeCommand(),
 	)
-	root.CompletionOptions.HiddenDefaultCmd = true
-	asGroup(root)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	return root
 }
-
-// asGroup has a command that only holds others say which there are.
-func asGroup(c *cobra.Command) {
-	c.Args = cobra.ArbitraryArgs
-	c.RunE = func(c *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return usagef("%s needs a command; try %s --help", c.CommandPath(), c.CommandPath())
-		}
-		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-			return usagef("%s has no command %q; did you mean %s?", c.CommandPath(), args[0], strings.Join(near, ", "))
-		}
-		return usagef("%s has no command %q; try %s --help", c.CommandPath(), args[0], c.CommandPath())
-	}
-	c.SuggestionsMinimumDistance = 2
-}
-
-// usageError is a command line that can't be carried out.
-type usageError struct{ err error }
-
-func (e *usageError) Error() string { return e.err.Error() }
-func (e *usageError) Unwrap() error { return e.err }
-
-func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
-
-// errTold is a failure that the verb's own output has told.
-var errTold = errors.New("failed")

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/custsync/custsync/internal/bulk"
+	"github.com/custsync/custsync/internal/cli"
 	"github.com/custsync/custsync/internal/intake"
 	"github.com/custsync/custsync/pkg/events"
 )
@@ -62,14 +63,14 @@ what was published before; with --as-of, changes since that time win over the
 file.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usagef("name the files to publish, - for the standard input")
+				return cli.Usagef("name the files to publish, - for the standard input")
 			}
 			return nil
 		},
 	}
 	var o publishOptions
 	o.nats.add(c)
-	form := outputFlag(c)
+	form := cli.OutputFlag(c)
 	f := c.Flags()
 	f.StringVar(&o.shop, "shop", "", "the customers' `shop`; without it each line names its own")
 	f.StringVar(&o.columns, "columns", "", "YAML `file` that maps header names of CSV to fields")
@@ -92,7 +93,7 @@ file.`,
 // publish is one run of the verb.
 type publish struct {
 	options        publishOptions
-	form           output
+	form           cli.Output
 	files          []string
 	stdin          io.Reader
 	stdout, stderr io.Writer
@@ -130,7 +131,7 @@ func (p *publish) run(ctx context.Context) (err error) {
 		err = told
 	}
 	if err == nil && totals.Refused > 0 {
-		return errTold
+		return cli.ErrTold
 	}
 	return err
 }
@@ -264,7 +265,7 @@ func (p *publish) tellRefusal(show *show, r bulk.Refusal) {
 // explain says what a person can do.
 func (p *publish) explain(name string, err error) error {
 	if header, ok := errors.AsType[*intake.HeaderError](err); ok {
-		return usagef("%s: %w", name, header)
+		return cli.Usagef("%s: %w", name, header)
 	}
 	again := ""
 	if name != "-" && !p.options.dryRun {
@@ -284,13 +285,13 @@ func (p *publish) tell(t bulk.Totals) error {
 	if p.options.dryRun {
 		would := t.Stored
 		t.Stored = 0
-		if p.form == text {
+		if p.form == cli.Text {
 			_, err := fmt.Fprintf(p.stdout, "would publish %d, refused %d\n", would, t.Refused)
 			return err
 		}
 	}
-	if p.form == asJSON {
-		return writeJSON(p.stdout, t)
+	if p.form == cli.JSON {
+		return cli.WriteJSON(p.stdout, t)
 	}
 	_, err := fmt.Fprintf(p.stdout, "stored %d, duplicate %d, refused %d\n", t.Stored, t.Duplicate, t.Refused)
 	return err

@@ -4,6 +4,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/custsync/custsync/internal/cli"
 	"github.com/custsync/custsync/internal/intake"
 )
 
@@ -20,35 +21,35 @@ func (p *publish) prepare() (err error) {
 	case string(intake.NDJSON), string(intake.CSV):
 		p.intake.Format = intake.Format(o.format)
 	default:
-		return usagef("--format: want auto, ndjson or csv")
+		return cli.Usagef("--format: want auto, ndjson or csv")
 	}
 	if p.intake.Encoding, err = intake.ParseEncoding(o.encoding); err != nil {
-		return usagef("--encoding: %w", err)
+		return cli.Usagef("--encoding: %w", err)
 	}
 	if o.columns != "" {
 		data, err := os.ReadFile(o.columns)
 		if err != nil {
-			return usagef("--columns: %w", err)
+			return cli.Usagef("--columns: %w", err)
 		}
 		if p.intake.Columns, err = intake.ParseColumns(data); err != nil {
-			return usagef("--columns: %s: %w", o.columns, err)
+			return cli.Usagef("--columns: %s: %w", o.columns, err)
 		}
 	}
 	if o.timezone != "" {
 		if p.intake.Zone, err = time.LoadLocation(o.timezone); err != nil {
-			return usagef("--timezone: %w", err)
+			return cli.Usagef("--timezone: %w", err)
 		}
 	}
 	if o.asOf != "" {
 		if p.asOf, err = time.Parse(time.RFC3339Nano, o.asOf); err != nil {
-			return usagef("--as-of: want a time such as 2026-11-22T10:00:00Z")
+			return cli.Usagef("--as-of: want a time such as 2026-11-22T10:00:00Z")
 		}
 		if p.asOf.After(time.Now()) {
-			return usagef("--as-of: lies in the future")
+			return cli.Usagef("--as-of: lies in the future")
 		}
 	}
 	if o.pending < 1 {
-		return usagef("--pending: want 1 or more")
+		return cli.Usagef("--pending: want 1 or more")
 	}
 	p.intake.Null = o.null
 	return p.checkFiles()
@@ -59,7 +60,7 @@ func (p *publish) checkFiles() error {
 	seen := make(map[string]bool)
 	for _, name := range p.files {
 		if seen[name] {
-			return usagef("%s is named twice", name)
+			return cli.Usagef("%s is named twice", name)
 		}
 		seen[name] = true
 		if name == "-" {
@@ -67,10 +68,10 @@ func (p *publish) checkFiles() error {
 		}
 		info, err := os.Stat(name)
 		if err != nil {
-			return &usageError{err}
+			return &cli.UsageError{Err: err}
 		}
 		if info.IsDir() {
-			return usagef("%s is a folder", name)
+			return cli.Usagef("%s is a folder", name)
 		}
 	}
 	return nil

@@ -16,6 +16,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"github.com/custsync/custsync/internal/cli"
 	"github.com/custsync/custsync/internal/ingress"
 	"github.com/custsync/custsync/pkg/events"
 )
@@ -47,7 +48,7 @@ The traffic is not encrypted: off the machine, put a proxy that speaks TLS befor
 it.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("serve takes no arguments, got %q", args[0])
+				return cli.Usagef("serve takes no arguments, got %q", args[0])
 			}
 			return nil
 		},
@@ -69,16 +70,16 @@ it.`,
 func serve(ctx context.Context, o serveOptions, stderr io.Writer) error {
 	switch {
 	case o.listen == "":
-		return usagef("name the address to listen on with --listen ADDR")
+		return cli.Usagef("name the address to listen on with --listen ADDR")
 	case o.tokens == "":
-		return usagef("name the file of the shops' tokens with --tokens FILE")
+		return cli.Usagef("name the file of the shops' tokens with --tokens FILE")
 	case o.requests < 1 || o.maxBody < 1 || o.maxLines < 1 || o.store <= 0 || o.grace <= 0:
-		return usagef("--requests, --max-body, --max-lines, --store-timeout and --grace are above 0")
+		return cli.Usagef("--requests, --max-body, --max-lines, --store-timeout and --grace are above 0")
 	}
 	var tokens atomic.Pointer[ingress.Tokens]
 	read, err := readTokens(o.tokens)
 	if err != nil {
-		return &usageError{err}
+		return &cli.UsageError{Err: err}
 	}
 	tokens.Store(read)
 	log := newLog(stderr)

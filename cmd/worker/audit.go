@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/custsync/custsync/internal/cli"
 	"github.com/custsync/custsync/internal/ops"
 )
 
@@ -23,9 +24,9 @@ destination was given a newer version than the stream has), or lost. It may run
 while workers do.
 
 The exit code is 1 if anything is lost.`,
-		Args: exactly(0),
+		Args: cli.Exactly(0),
 	}
-	file, form := configFlag(c), outputFlag(c)
+	file, form := configFlag(c), cli.OutputFlag(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		return atDesk(cmd, *file, func(ctx context.Context, d *ops.Desk) error {
 			tell, end := progress(cmd.ErrOrStderr(), "customers")
@@ -46,9 +47,9 @@ The exit code is 1 if anything is lost.`,
 	return c
 }
 
-func writeAudit(w io.Writer, form output, a *ops.Audit) error {
-	if form == asJSON {
-		return writeJSON(w, a)
+func writeAudit(w io.Writer, form cli.Output, a *ops.Audit) error {
+	if form == cli.JSON {
+		return cli.WriteJSON(w, a)
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "DESTINATION\tIN STEP\tWAITING\tDEAD\tDISCARDED\tFILTERED\tSKIPPED\tNOT OWED\tREGRESSED\tLOST")

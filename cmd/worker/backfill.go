@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/custsync/custsync/internal/cli"
 	"github.com/custsync/custsync/internal/ops"
 )
 
@@ -17,9 +18,9 @@ func newBackfillCommand() *cobra.Command {
 		Long: `Queues every customer for one destination. Its workers make each row anew, and
 send those that differ from what the destination was last given. Use it after
 shops, when or map were widened.`,
-		Args: exactly(0),
+		Args: cli.Exactly(0),
 	}
-	file, form, destination, bulk := configFlag(c), outputFlag(c), destinationFlag(c), bulkFlags(c)
+	file, form, destination, bulk := configFlag(c), cli.OutputFlag(c), destinationFlag(c), bulkFlags(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		name, err := destination()
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/custsync/custsync/internal/cli"
 	"github.com/custsync/custsync/internal/config"
 	"github.com/custsync/custsync/pkg/sinks"
 )
@@ -21,9 +22,9 @@ func newCheckCommand() *cobra.Command {
 		Short: "Tells every mistake in the configuration",
 		Long: `Tells every mistake in the configuration, with its place and what to write
 instead, and exits with 2; or what the destinations are.`,
-		Args: exactly(0),
+		Args: cli.Exactly(0),
 	}
-	file, form := configFlag(c), outputFlag(c)
+	file, form := configFlag(c), cli.OutputFlag(c)
 	online := c.Flags().Bool("online", false, "try each destination's credentials with a harmless call")
 	sample := c.Flags().String("render", "", "print what each destination would send for the customers or events in `file`")
 	shop := c.Flags().String("shop", "", "`shop` of bare customers in --render; the first that a destination names, or else \"shop\"")
@@ -42,9 +43,9 @@ instead, and exits with 2; or what the destinations are.`,
 
 // mistakesAs writes mistakes as JSON where that is wanted; otherwise they stay
 // an error.
-func mistakesAs(form output, w io.Writer, err error) error {
+func mistakesAs(form cli.Output, w io.Writer, err error) error {
 	mistakes, ok := errors.AsType[*config.Mistakes](err)
-	if !ok || form != asJSON {
+	if !ok || form != cli.JSON {
 		return err
 	}
 	report := struct {
@@ -55,10 +56,10 @@ func mistakesAs(form output, w io.Writer, err error) error {
 	for _, m := range mistakes.List {
 		report.Mistakes = append(report.Mistakes, mistakeReport(m))
 	}
-	if err := writeJSON(w, report); err != nil {
+	if err := cli.WriteJSON(w, report); err != nil {
 		return err
 	}
-	return &usageError{errTold}
+	return &cli.UsageError{Err: cli.ErrTold}
 }
 
 type mistakeReport struct {
@@ -85,7 +86,7 @@ type destinationReport struct {
 }
 
 // check reports on a sound configuration.
-func check(ctx context.Context, w io.Writer, form output, cfg *config.Config, online bool) error {
+func check(ctx context.Context, w io.Writer, form cli.Output, cfg *config.Config, online bool) error {
 	reports := make([]destinationReport, len(cfg.Destinations))
 	var probes sync.WaitGroup
 	for i := range cfg.Destinations {
@@ -111,7 +112,7 @@ func check(ctx context.Context, w io.Writer, form output, cfg *config.Config, on
 	}
 	for _, r := range reports {
 		if r.Online == refused {
-			return errTold
+			return cli.ErrTold
 		}
 	}
 	return nil
@@ -131,9 +132,9 @@ func (r *destinationReport) probe(ctx context.Context, sink provider, d *config.
 	}
 }
 
-func writeCheck(w io.Writer, form output, cfg *config.Config, reports []destinationReport) error {
-	if form == asJSON {
-		return writeJSON(w, struct {
+func writeCheck(w io.Writer, form cli.Output, cfg *config.Config, reports []destinationReport) error {
+	if form == cli.JSON {
+		return cli.WriteJSON(w, struct {
 			File         string              `json:"file"`
 			Valid        bool                `json:"valid"`
 			Partitions   int                 `json:"partitions"`

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/custsync/custsync/internal/cli"
 	"github.com/custsync/custsync/internal/config/suggest"
 	"github.com/custsync/custsync/internal/ops"
 	"github.com/custsync/custsync/pkg/deadletter"
@@ -28,7 +29,7 @@ open until a newer version of the customer gets through, or a person discards it
 		newLettersDiscardCommand(),
 		newLettersUndoCommand(),
 	)
-	asGroup(c)
+	cli.Group(c)
 	return c
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/custsync/custsync/internal/cli"
 	"github.com/custsync/custsync/internal/ops"
 )
 
@@ -20,9 +21,9 @@ gets through. A replay of a letter "in_doubt" says that you have looked, and
 that the provider does not have the customer.
 
 The exit code is 1 if any selected letter was not queued.`,
-		Args: exactly(0),
+		Args: cli.Exactly(0),
 	}
-	file, form, filter, bulk := configFlag(c), outputFlag(c), filterFlags(c), bulkFlags(c)
+	file, form, filter, bulk := configFlag(c), cli.OutputFlag(c), filterFlags(c), bulkFlags(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		return atDesk(cmd, *file, func(ctx context.Context, d *ops.Desk) error {
 			var end func()
@@ -45,9 +46,9 @@ func newLettersDiscardCommand() *cobra.Command {
 		Short: "Closes dead letters for good; undo opens them again",
 		Long: `Closes the open dead letters that the flags select; without flags, all. Their
 customers stay at the destination as they are until a newer version comes.`,
-		Args: exactly(0),
+		Args: cli.Exactly(0),
 	}
-	file, form, filter, bulk := configFlag(c), outputFlag(c), filterFlags(c), bulkFlags(c)
+	file, form, filter, bulk := configFlag(c), cli.OutputFlag(c), filterFlags(c), bulkFlags(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		return atDesk(cmd, *file, func(ctx context.Context, d *ops.Desk) error {
 			var end func()
@@ -74,9 +75,9 @@ func newLettersUndoCommand() *cobra.Command {
 		Long: `Opens the discarded letters that the flags select again; without flags, all of
 the last 90 days. Customers that a newer version has reached since stay as they
 are. --older-than counts from when the letter was written.`,
-		Args: exactly(0),
+		Args: cli.Exactly(0),
 	}
-	file, form, filter, bulk := configFlag(c), outputFlag(c), filterFlags(c), bulkFlags(c)
+	file, form, filter, bulk := configFlag(c), cli.OutputFlag(c), filterFlags(c), bulkFlags(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		return atDesk(cmd, *file, func(ctx context.Context, d *ops.Desk) error {
 			var end func()
@@ -97,10 +98,10 @@ are. --older-than counts from when the letter was written.`,
 }
 
 // told writes what was done, also where not all of it was.
-func told(cmd *cobra.Command, form output, what any, words string, err error) error {
+func told(cmd *cobra.Command, form cli.Output, what any, words string, err error) error {
 	wrong := error(nil)
-	if form == asJSON {
-		wrong = writeJSON(cmd.OutOrStdout(), what)
+	if form == cli.JSON {
+		wrong = cli.WriteJSON(cmd.OutOrStdout(), what)
 	} else {
 		_, wrong = fmt.Fprintln(cmd.OutOrStdout(), words)
 	}

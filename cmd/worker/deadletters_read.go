@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/custsync/custsync/internal/cli"
 	"github.com/custsync/custsync/internal/ops"
 )
 
@@ -20,9 +21,9 @@ func newLettersListCommand() *cobra.Command {
 		Short: "Lists the open dead letters",
 		Long: `Lists the open dead letters, with ids and reasons and without the customers' own
 data; with -o json one object a line.`,
-		Args: exactly(0),
+		Args: cli.Exactly(0),
 	}
-	file, form, filter := configFlag(c), outputFlag(c), filterFlags(c)
+	file, form, filter := configFlag(c), cli.OutputFlag(c), filterFlags(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		return atDesk(cmd, *file, func(ctx context.Context, d *ops.Desk) error {
 			list := newLetterList(cmd.OutOrStdout(), *form, time.Now())
@@ -51,19 +52,19 @@ const maxTold = 5
 // been seen of a hundred letters, so that memory is bounded.
 type letterList struct {
 	w     io.Writer
-	form  output
+	form  cli.Output
 	now   time.Time
 	table *tabwriter.Writer
 	lines int
 }
 
-func newLetterList(w io.Writer, form output, now time.Time) *letterList {
+func newLetterList(w io.Writer, form cli.Output, now time.Time) *letterList {
 	return &letterList{w: w, form: form, now: now, table: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
 }
 
 func (t *letterList) write(l *ops.Letter) error {
-	if t.form == asJSON {
-		return writeJSON(t.w, l)
+	if t.form == cli.JSON {
+		return cli.WriteJSON(t.w, l)
 	}
 	if t.lines == 0 {
 		fmt.Fprintln(t.table, "DESTINATION\tSHOP\tCUSTOMER\tVERSION\tREASON\tATTEMPTS\tAGO\tFINGERPRINT\tWHY")
@@ -77,7 +78,7 @@ func (t *letterList) write(l *ops.Letter) error {
 }
 
 func (t *letterList) end() error {
-	if t.form == text && t.lines == 0 {
+	if t.form == cli.Text && t.lines == 0 {
 		fmt.Fprintln(t.w, "no open dead letters")
 	}
 	return t.table.Flush()
@@ -102,9 +103,9 @@ func newLettersGroupsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "groups -c FILE",
 		Short: "Counts the open dead letters by cause",
-		Args:  exactly(0),
+		Args:  cli.Exactly(0),
 	}
-	file, form, filter := configFlag(c), outputFlag(c), filterFlags(c)
+	file, form, filter := configFlag(c), cli.OutputFlag(c), filterFlags(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		return atDesk(cmd, *file, func(ctx context.Context, d *ops.Desk) error {
 			groups, err := d.Groups(ctx, *filter)
@@ -117,10 +118,10 @@ func newLettersGroupsCommand() *cobra.Command {
 	return c
 }
 
-func writeGroups(w io.Writer, form output, groups []ops.Group, now time.Time) error {
-	if form == asJSON {
+func writeGroups(w io.Writer, form cli.Output, groups []ops.Group, now time.Time) error {
+	if form == cli.JSON {
 		for _, g := range groups {
-			if err := writeJSON(w, g); err != nil {
+			if err := cli.WriteJSON(w, g); err != nil {
 				return err
 			}
 		}
@@ -150,12 +151,12 @@ func newLettersShowCommand() *cobra.Command {
 		Long: `Shows the open dead letters of one customer with the event as published and the
 row as it would be sent. This prints the customer's own data, names and
 addresses among them: mind where it goes.`,
-		Args: exactly(0),
+		Args: cli.Exactly(0),
 	}
-	file, form, filter := configFlag(c), outputFlag(c), filterFlags(c)
+	file, form, filter := configFlag(c), cli.OutputFlag(c), filterFlags(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		if filter.Customer == "" && filter.Fingerprint == "" {
-			return usagef("name a customer with --shop and --customer, or a cause with --fingerprint")
+			return cli.Usagef("name a customer with --shop and --customer, or a cause with --fingerprint")
 		}
 		return atDesk(cmd, *file, func(ctx context.Context, d *ops.Desk) error {
 			shown := 0
@@ -177,9 +178,9 @@ addresses among them: mind where it goes.`,
 	return c
 }
 
-func showLetter(w io.Writer, form output, l *ops.Whole) error {
-	if form == asJSON {
-		return writeJSON(w, l)
+func showLetter(w io.Writer, form cli.Output, l *ops.Whole) error {
+	if form == cli.JSON {
+		return cli.WriteJSON(w, l)
 	}
 	fmt.Fprintf(w, "%s: customer %s of shop %s, version %d\n", l.Destination, l.Customer, l.Shop, l.Version)
 	fmt.Fprintf(w, "  %s after %s, first %s, last %s\n", l.Reason, count(l.Attempts, "attempt", "attempts"),

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/custsync/custsync/internal/cli"
 	"github.com/custsync/custsync/internal/demo"
 )
 
@@ -18,13 +19,13 @@ func newDemoCommand() *cobra.Command {
 server, stand-ins of the providers over real HTTP, sample customers of five shops
 who change while it runs, the usual faults, and the worker. At the end it checks
 that every event has one end and every provider the newest of every customer.`,
-		Args: exactly(0),
+		Args: cli.Exactly(0),
 	}
 	customers := c.Flags().Int("customers", 2000, "`number` of customers")
 	exit := c.Flags().Bool("exit", false, "leave when all is settled; 1 if something got lost")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *customers < 1 {
-			return usagef("--customers is at least 1")
+			return cli.Usagef("--customers is at least 1")
 		}
 		out := cmd.OutOrStdout()
 		seen := isTerminal(out) && os.Getenv("TERM") != "dumb"

@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"github.com/custsync/custsync/internal/cli"
 	"github.com/custsync/custsync/internal/config/suggest"
 	"github.com/custsync/custsync/internal/ops"
 	"github.com/custsync/custsync/internal/worker"
@@ -42,7 +43,7 @@ func atDesk(cmd *cobra.Command, file string, do func(ctx context.Context, d *ops
 		if hint := suggest.Hint(unknown.Name, unknown.Known); hint != "" {
 			err = fmt.Errorf("%w; %s", err, hint)
 		}
-		return &usageError{err}
+		return &cli.UsageError{Err: err}
 	}
 	return err
 }
@@ -61,7 +62,7 @@ func destinationFlag(c *cobra.Command) func() (string, error) {
 	name := c.Flags().String("destination", "", "the destination's `name`")
 	return func() (string, error) {
 		if *name == "" {
-			return "", usagef("name the destination with --destination")
+			return "", cli.Usagef("name the destination with --destination")
 		}
 		return *name, nil
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/custsync/custsync/internal/cli"
 	"github.com/custsync/custsync/internal/ops"
 )
 
@@ -21,9 +22,9 @@ version; older states are removed from the stream.
 With --destination only that destination forgets the customer, and is given the
 stream's newest state again in full: for a provider that lost it. The provider's
 own id of the customer is kept.`,
-		Args: exactly(2),
+		Args: cli.Exactly(2),
 	}
-	file, form, note := configFlag(c), outputFlag(c), noteFlag(c)
+	file, form, note := configFlag(c), cli.OutputFlag(c), noteFlag(c)
 	destination := c.Flags().String("destination", "", "only at this `destination`")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		return atDesk(cmd, *file, func(ctx context.Context, d *ops.Desk) error {
@@ -32,8 +33,8 @@ own id of the customer is kept.`,
 				return err
 			}
 			for _, f := range forgotten {
-				if *form == asJSON {
-					err = writeJSON(cmd.OutOrStdout(), f)
+				if *form == cli.JSON {
+					err = cli.WriteJSON(cmd.OutOrStdout(), f)
 				} else {
 					_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: forgotten, and queued\n", f.Name)
 				}

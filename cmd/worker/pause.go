@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/custsync/custsync/internal/cli"
 	"github.com/custsync/custsync/internal/ops"
 )
 
@@ -15,7 +16,7 @@ func newPauseCommand() *cobra.Command {
 		Short: "Stops one destination across the fleet",
 		Long: `Stops one destination at every worker, until it is resumed. Calls in flight are
 finished; what comes meanwhile waits in the stream, and nothing is lost.`,
-		Args: exactly(0),
+		Args: cli.Exactly(0),
 	}
 	file, destination, note := configFlag(c), destinationFlag(c), noteFlag(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -41,7 +42,7 @@ func newResumeCommand() *cobra.Command {
 		Long: `Starts a destination that was paused. One that is not paused but blocked, or away,
 tries at once. Where it was blocked because it refused everything, its refusals
 are taken for its word on each customer from now on, and become dead letters.`,
-		Args: exactly(0),
+		Args: cli.Exactly(0),
 	}
 	file, destination, note := configFlag(c), destinationFlag(c), noteFlag(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {

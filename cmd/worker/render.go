@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/custsync/custsync/internal/cli"
 	"github.com/custsync/custsync/internal/config"
 	"github.com/custsync/custsync/internal/mapping"
 	"github.com/custsync/custsync/pkg/events"
@@ -39,7 +40,7 @@ type preview struct {
 // renderFile prints what every destination would send for each line of a file,
 // an event or a bare customer, without any network. A row that would be refused
 // is told, and is no failure of the verb.
-func renderFile(w io.Writer, form output, cfg *config.Config, path, shop string) error {
+func renderFile(w io.Writer, form cli.Output, cfg *config.Config, path, shop string) error {
 	var previews []preview
 	for i := range cfg.Destinations {
 		d := &cfg.Destinations[i]
@@ -52,7 +53,7 @@ func renderFile(w io.Writer, form output, cfg *config.Config, path, shop string)
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return &usageError{err}
+		return &cli.UsageError{Err: err}
 	}
 	defer f.Close()
 	lines := bufio.NewScanner(f)
@@ -146,9 +147,9 @@ func readLine(data []byte, shop string, now time.Time) (*events.Event, error) {
 }
 
 // write prints one row, as a line of JSON or for people.
-func (r *rendered) write(w io.Writer, form output) error {
-	if form == asJSON {
-		return writeJSON(w, r)
+func (r *rendered) write(w io.Writer, form cli.Output) error {
+	if form == cli.JSON {
+		return cli.WriteJSON(w, r)
 	}
 	fmt.Fprintf(w, "line %d", r.Line)
 	if r.Customer != "" {

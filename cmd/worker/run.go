@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"github.com/custsync/custsync/internal/cli"
 	"github.com/custsync/custsync/internal/config"
 	"github.com/custsync/custsync/internal/worker"
 	"github.com/custsync/custsync/pkg/pipeline"
@@ -23,7 +24,7 @@ func newRunCommand() *cobra.Command {
 		Long: `Delivers customer changes to every destination of the configuration, with a
 NATS server of its own where none is configured. SIGTERM or Ctrl-C: what is in
 flight is finished, the rest handed back.`,
-		Args: exactly(0),
+		Args: cli.Exactly(0),
 	}
 	file := configFlag(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/custsync/custsync/internal/cli"
 	"github.com/custsync/custsync/internal/ops"
 )
 
@@ -25,12 +26,12 @@ worker's memory among them; RETRYING counts customers who wait for a later time.
 A destination that is "stopped" has no worker.`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) != 0 && len(args) != 2 {
-				return usagef("status takes no arguments, or a shop and a customer")
+				return cli.Usagef("status takes no arguments, or a shop and a customer")
 			}
 			return nil
 		},
 	}
-	file, form := configFlag(c), outputFlag(c)
+	file, form := configFlag(c), cli.OutputFlag(c)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		return atDesk(cmd, *file, func(ctx context.Context, d *ops.Desk) error {
 			if len(args) == 2 {
@@ -50,9 +51,9 @@ A destination that is "stopped" has no worker.`,
 	return c
 }
 
-func writeStatus(w io.Writer, form output, status *ops.Status, now time.Time) error {
-	if form == asJSON {
-		return writeJSON(w, status)
+func writeStatus(w io.Writer, form cli.Output, status *ops.Status, now time.Time) error {
+	if form == cli.JSON {
+		return cli.WriteJSON(w, status)
 	}
 	if len(status.Destinations) == 0 {
 		fmt.Fprintln(w, "the configuration has no destinations")
@@ -74,9 +75,9 @@ func writeStatus(w io.Writer, form output, status *ops.Status, now time.Time) er
 	return table.Flush()
 }
 
-func writeCustomer(w io.Writer, form output, c *ops.CustomerStatus, now time.Time) error {
-	if form == asJSON {
-		return writeJSON(w, c)
+func writeCustomer(w io.Writer, form cli.Output, c *ops.CustomerStatus, now time.Time) error {
+	if form == cli.JSON {
+		return cli.WriteJSON(w, c)
 	}
 	newest := "no version that can be read"
 	if c.Newest != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/custsync/custsync/internal/cli"
 	"github.com/custsync/custsync/internal/config"
 	"github.com/custsync/custsync/internal/mapping"
 	"github.com/custsync/custsync/pkg/sinks"
@@ -90,7 +91,7 @@ func readConfig(path string) (*config.Config, error) {
 	c, err := config.Load(path)
 	all, mistaken := errors.AsType[*config.Mistakes](err)
 	if err != nil && !mistaken {
-		return nil, &usageError{err}
+		return nil, &cli.UsageError{Err: err}
 	}
 	if !mistaken {
 		all = &config.Mistakes{File: path}
@@ -107,7 +108,7 @@ func readConfig(path string) (*config.Config, error) {
 		}
 	}
 	if len(all.List) > 0 {
-		return nil, all
+		return nil, &cli.UsageError{Err: all, Plain: true}
 	}
 	return c, nil
 }
