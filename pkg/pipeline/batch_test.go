@@ -43,11 +43,11 @@ func TestBatchesAreBounded(t *testing.T) {
 				r.many(40, tt.note)
 				r.wait(time.Minute)
 				largest, rows := 0, 0
-				for _, call := range r.sink.calls {
+				for _, call := range r.sink.asked() {
 					largest, rows = max(largest, len(call.rows)), rows+len(call.rows)
 				}
 				if largest != tt.want || rows != 40 {
-					t.Errorf("the largest batch of %d has %d rows, want %d; %d rows in all", len(r.sink.calls), largest, tt.want, rows)
+					t.Errorf("the largest batch of %d has %d rows, want %d; %d rows in all", r.sink.count(), largest, tt.want, rows)
 				}
 			})
 		})
@@ -66,7 +66,7 @@ func TestRowsToBeApartDontHoldUpOthers(t *testing.T) {
 		}
 		r.wait(time.Minute)
 		if got := r.outcome("other99"); got == "" {
-			t.Errorf("nothing of the others was sent in a minute; %d calls", len(r.sink.calls))
+			t.Errorf("nothing of the others was sent in a minute; %d calls", r.sink.count())
 		}
 	})
 }
@@ -99,8 +99,8 @@ func TestConcurrencyAndRateAreKept(t *testing.T) {
 		r.start()
 		r.many(60, "")
 		r.wait(5 * time.Minute)
-		if r.sink.most != 3 {
-			t.Errorf("%d calls at once, want 3", r.sink.most)
+		if r.sink.atOnce() != 3 {
+			t.Errorf("%d calls at once, want 3", r.sink.atOnce())
 		}
 		at := r.sink.times()
 		if len(at) != 60 {

@@ -193,7 +193,7 @@ func TestUnsentCallLeavesNoDoubtBehind(t *testing.T) {
 				r.start()
 				r.changed("a", 7, "")
 				r.wait(300 * time.Millisecond)
-				r.sink.answer = nil
+				r.sink.say(nil)
 				r.restart()
 				if p := r.entry("a").Pending; p != nil && p.Doubt {
 					t.Errorf("in doubt after a call without effect: %+v", p)

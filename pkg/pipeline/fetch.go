@@ -217,6 +217,9 @@ func (d *Destination) lookedUp(asked []*customer, found []Found) {
 
 // sleep waits, or until ctx ends.
 func sleep(ctx context.Context, wait time.Duration) {
+	if wait <= 0 {
+		return
+	}
 	t := time.NewTimer(wait)
 	defer t.Stop()
 	select {

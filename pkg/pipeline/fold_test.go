@@ -90,8 +90,8 @@ func TestNewerWaitsWhileTheOlderIsInFlight(t *testing.T) {
 		r.changed("a", 3, "")
 		r.wait(5 * time.Second)
 		r.wantSent("a:1", "a:3")
-		if r.sink.most != 1 {
-			t.Errorf("%d calls at once for one customer", r.sink.most)
+		if r.sink.atOnce() != 1 {
+			t.Errorf("%d calls at once for one customer", r.sink.atOnce())
 		}
 		r.wantSettled()
 	})

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -50,11 +51,11 @@ func TestOneProbeAtATime(t *testing.T) {
 		r.start()
 		r.many(5, "")
 		r.wait(10 * time.Second)
-		r.sink.most = 0
+		r.sink.reset()
 		r.many(50, "x")
 		r.wait(10 * time.Minute)
-		if r.sink.most != 1 {
-			t.Errorf("%d calls at once behind a closed gate, want 1", r.sink.most)
+		if r.sink.atOnce() != 1 {
+			t.Errorf("%d calls at once behind a closed gate, want 1", r.sink.atOnce())
 		}
 	})
 }
@@ -64,14 +65,14 @@ func TestBlockedWaitsProbesAndRecovers(t *testing.T) {
 		r.sink.answer = fails(&retry.Error{Class: retry.Blocked, Code: "http_401", Unsent: true, Over: true})
 		r.start()
 		r.many(20, "")
-		r.wait(48 * time.Hour)
+		r.wait(6 * time.Hour)
 		if got := r.gate(); got != Refusing {
 			t.Errorf("the gate is %s, want blocked", got)
 		}
-		if got, atMost := len(r.sink.calls), 48*60; got > atMost || got < 48*60/5 {
-			t.Errorf("%d probes in two days", got)
+		if got, atMost := r.sink.count(), 6*60; got > atMost || got < 6*60/5 {
+			t.Errorf("%d probes in six hours", got)
 		}
-		r.sink.answer = nil
+		r.sink.say(nil)
 		r.wait(5 * time.Minute)
 		if got := r.d.Snapshot().Counts; got.Delivered != 20 || got.Dead != 0 || got.Retried != 0 {
 			t.Errorf("got %+v, want all delivered and no letter", got)
@@ -88,7 +89,7 @@ func TestResumeProbesAtOnce(t *testing.T) {
 		r.start()
 		r.changed("a", 1, "")
 		r.wait(time.Hour)
-		r.sink.answer = nil
+		r.sink.say(nil)
 		r.d.Resume(false)
 		r.wait(time.Second)
 		r.wantOutcome("a", "delivered 1")
@@ -112,7 +113,7 @@ func TestPauseHoldsAndEndsAtOnce(t *testing.T) {
 		if got := r.gate(); got != Paused {
 			t.Errorf("the gate is %s, want paused", got)
 		}
-		if got := len(r.sink.calls); got != 1 {
+		if got := r.sink.count(); got != 1 {
 			t.Errorf("%d calls, want the one from before", got)
 		}
 		r.d.SetPaused(false, time.Time{}, "")
@@ -124,23 +125,25 @@ func TestPauseHoldsAndEndsAtOnce(t *testing.T) {
 // Rows that outlive an outage have not used up their time to be retried.
 func TestOutageCountsNeitherAttemptsNorTime(t *testing.T) {
 	inWorld(t, func(r *rig) {
-		r.d.Retry.MaxAttempts = 3
-		away, again := true, true
+		r.d.Retry.MaxAttempts, r.d.Retry.MaxElapsed = 3, time.Hour
+		var away, again atomic.Bool
+		away.Store(true)
+		again.Store(true)
 		r.sink.answer = func(n int, rows []sinks.Row) ([]sinks.Outcome, error) {
 			switch {
-			case n == 1 || !away && again:
-				again = n == 1
+			case n == 1 || !away.Load() && again.Load():
+				again.Store(n == 1)
 				return always(sinks.Outcome{Verdict: sinks.Retryable})(n, rows)
-			case away:
+			case away.Load():
 				return nil, &retry.Error{Code: "http_503", Unsent: true, Over: true}
 			}
 			return allTaken(rows), nil
 		}
 		r.start()
 		r.changed("a", 1, "")
-		r.wait(48 * time.Hour)
+		r.wait(3 * time.Hour)
 		r.wantOutcome("a", "")
-		away = false
+		away.Store(false)
 		r.wait(10 * time.Minute)
 		r.wantOutcome("a", "delivered 1")
 	})
@@ -152,11 +155,11 @@ func TestAnswersWithoutAnyVerdictAreAnOutage(t *testing.T) {
 		r.sink.answer = func(int, []sinks.Row) ([]sinks.Outcome, error) { return nil, nil }
 		r.start()
 		r.many(50, "")
-		r.wait(24 * time.Hour)
+		r.wait(4 * time.Hour)
 		if got := r.gate(); got != Outage {
 			t.Errorf("the gate is %s, want outage", got)
 		}
-		r.sink.answer = nil
+		r.sink.say(nil)
 		r.wait(time.Hour)
 		if got := r.d.Snapshot().Counts; got.Delivered != 50 || got.Dead != 0 {
 			t.Errorf("got %+v, want all delivered", got)
@@ -227,12 +230,12 @@ func TestRowsThatNeedNoCallTellNothingOfTheProvider(t *testing.T) {
 			}
 			r.wait(10 * time.Second)
 			real := 0
-			for _, c := range r.sink.calls {
+			for _, c := range r.sink.asked() {
 				if !c.rows[0].Delete {
 					real++
 				}
 			}
-			if local := len(r.sink.calls) - real; local != 20 || real < 9 || real > 11 {
+			if local := r.sink.count() - real; local != 20 || real < 9 || real > 11 {
 				t.Errorf("%d local and %d real calls in 10 s at one a second", local, real)
 			}
 		})
@@ -275,7 +278,7 @@ func TestRefusalOfEverythingEndsByItself(t *testing.T) {
 		r.many(1000, "")
 		r.wait(time.Hour)
 		dead := r.d.Snapshot().Counts.Dead
-		r.sink.answer = nil
+		r.sink.say(nil)
 		r.wait(10 * time.Minute)
 		if got := r.d.Snapshot().Counts; got.Delivered != 1000-dead || got.Dead != dead {
 			t.Errorf("got %+v, want the rest of %d delivered", got, 1000-dead)

@@ -38,7 +38,7 @@ func TestEntryRewrittenDuringACallKeepsWhatTheProviderTook(t *testing.T) {
 func TestEntryRewrittenBesideADecisionIsDecidedAnew(t *testing.T) {
 	inWorld(t, func(r *rig) {
 		r.hold("a", ledger.Entry{Settled: &ledger.Settled{Version: 200_000_000_000_000, Seq: 0, Outcome: ledger.Delivered}})
-		r.slow = 2 * time.Second // the letter takes its time
+		r.delay(2 * time.Second) // the letter takes its time
 		r.start()
 		r.changed("a", 1, "")
 		for range 1000 {
@@ -84,7 +84,7 @@ func TestReplayReadsTheEntryAnew(t *testing.T) {
 			forgotten(r)
 			r.wait(10 * time.Second)
 			r.wantSent("a:7")
-			if row := r.sink.calls[0].rows[0]; row.Held {
+			if row := r.sink.asked()[0].rows[0]; row.Held {
 				t.Errorf("sent as %+v, want as one that the ledger does not know", row)
 			}
 		})
@@ -105,7 +105,7 @@ func TestReplayReadsTheEntryAnew(t *testing.T) {
 			forgotten(r)
 			r.wait(time.Minute)
 			r.wantSent("a:7", "a:7")
-			if row := r.sink.calls[1].rows[0]; row.Held {
+			if row := r.sink.asked()[1].rows[0]; row.Held {
 				t.Errorf("sent as %+v, want as one that the ledger does not know", row)
 			}
 		})
@@ -120,7 +120,7 @@ func TestReplayBesideADeathThatIsBeingStoredIsHeard(t *testing.T) {
 			}
 			return allTaken(rows), nil
 		}
-		r.slow = 2 * time.Second
+		r.delay(2 * time.Second)
 		r.start()
 		r.changed("a", 7, "")
 		for range 1000 {

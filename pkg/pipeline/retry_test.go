@@ -29,7 +29,7 @@ func TestRetriesAreBounded(t *testing.T) {
 				r.start()
 				r.changed("a", 7, "")
 				r.wait(2 * time.Hour)
-				if got := len(r.sink.calls); got < tt.calls-1 || got > tt.calls {
+				if got := r.sink.count(); got < tt.calls-1 || got > tt.calls {
 					t.Errorf("%d calls, want about %d", got, tt.calls)
 				}
 				r.wantOutcome("a", "dead 7")
@@ -76,10 +76,10 @@ func TestShortWaitsKeepTheLoanAndLongOnesAreWoken(t *testing.T) {
 				r.start()
 				r.changed("a", 7, "")
 				r.wait(10 * time.Second)
-				if got := r.floors["events-0"]; got != tt.settled {
+				if got := r.floor(); got != tt.settled {
 					t.Errorf("settled up to %d, want %d", got, tt.settled)
 				}
-				if got := len(r.alarms) == 1; got != tt.woken {
+				if got := r.waiting() == 1; got != tt.woken {
 					t.Errorf("a wake-up is set: %v, want %v", got, tt.woken)
 				}
 				r.wait(time.Minute)
@@ -138,7 +138,7 @@ func TestOneBadRowOfAHundredIsFoundByHalving(t *testing.T) {
 				r.start()
 				r.many(100, "")
 				r.wait(time.Minute)
-				if got := len(r.sink.calls); got > 16 {
+				if got := r.sink.count(); got > 16 {
 					t.Errorf("%d calls, want 2·log2(100)+2 at most", got)
 				}
 				at := r.sink.times()

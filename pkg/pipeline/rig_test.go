@@ -65,10 +65,41 @@ func (s *script) Deliver(ctx context.Context, rows []sinks.Row) ([]sinks.Outcome
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	if s.answer == nil {
+	s.mu.Lock()
+	answer := s.answer
+	s.mu.Unlock()
+	if answer == nil {
 		return allTaken(rows), nil
 	}
-	return s.answer(n, rows)
+	return answer(n, rows)
+}
+
+// say changes the answer while the loop runs.
+func (s *script) say(answer func(int, []sinks.Row) ([]sinks.Outcome, error)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answer = answer
+}
+
+func (s *script) asked() []asked {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.calls)
+}
+
+func (s *script) count() int { return len(s.asked()) }
+
+// atOnce is how many calls were under way at the same time, since reset.
+func (s *script) atOnce() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.most
+}
+
+func (s *script) reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.most = 0
 }
 
 func allTaken(rows []sinks.Row) []sinks.Outcome {
@@ -240,6 +271,27 @@ func (r *rig) wake(w Wakeup) {
 	if err := r.Set(context.Background(), []Wakeup{w}); err != nil {
 		r.t.Error(err)
 	}
+}
+
+// floor is up to where the events are settled.
+func (r *rig) floor() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.floors["events-0"]
+}
+
+// waiting is how many wake-ups are set.
+func (r *rig) waiting() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.alarms)
+}
+
+// delay makes every store call take up to so long.
+func (r *rig) delay(d time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.slow = d
 }
 
 // letter says why a customer is dead; empty: no letter is open.

@@ -158,15 +158,14 @@ func (d *Destination) rebase(c *customer) {
 // afterWrite does what comes after the ledger, one after the other: the wake-up,
 // and the letter's removal.
 func (d *Destination) afterWrite(c *customer) {
-	then := func() { d.afterWrite(c) }
 	switch {
 	case !c.end.wake.IsZero():
 		wakeups := []Wakeup{{Key: c.key, At: c.end.wake, Cause: Retry, Force: c.flight.force}}
 		c.end.wake = time.Time{}
-		d.effect("store the wake-up", func(ctx context.Context) error { return d.Alarm.Set(ctx, wakeups) }, then)
+		d.effect("store the wake-up", func(ctx context.Context) error { return d.Alarm.Set(ctx, wakeups) }, func() { d.afterWrite(c) })
 	case c.end.closeLetter:
 		c.end.closeLetter, c.buried = false, false
-		d.effect("remove the dead letter", func(ctx context.Context) error { return d.Letters.Close(ctx, c.key) }, then)
+		d.effect("remove the dead letter", func(ctx context.Context) error { return d.Letters.Close(ctx, c.key) }, func() { d.afterWrite(c) })
 	default:
 		d.finish(c)
 	}

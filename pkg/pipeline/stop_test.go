@@ -26,7 +26,7 @@ func TestStopFinishesTheCallInFlightAndSettlesIt(t *testing.T) {
 		r.wantSent("a:1")
 		r.wantOutcome("a", "delivered 1")
 		r.wantOutcome("b", "")
-		if got, want := r.floors["events-0"], uint64(1); got != want {
+		if got, want := r.floor(), uint64(1); got != want {
 			t.Errorf("settled up to %d, want %d", got, want)
 		}
 	})
@@ -43,7 +43,7 @@ func TestEndOfWorkLeavesTheCallInFlight(t *testing.T) {
 		r.kill()
 		r.halt()
 		r.wantOutcome("a", "")
-		if got := r.floors["events-0"]; got != 0 {
+		if got := r.floor(); got != 0 {
 			t.Errorf("settled up to %d, want nothing", got)
 		}
 	})
@@ -53,7 +53,7 @@ func TestEndOfWorkLeavesTheCallInFlight(t *testing.T) {
 // of them have to let go.
 func TestStopEndsInEveryStage(t *testing.T) {
 	stages := map[string]func(*rig){
-		"loading":             func(r *rig) { r.slow = 30 * time.Second },
+		"loading":             func(r *rig) { r.delay(30 * time.Second) },
 		"lingering":           func(r *rig) { r.d.Batch.Linger = time.Hour },
 		"parked":              func(r *rig) { r.sink.answer = always(sinks.Outcome{Verdict: sinks.Retryable}) },
 		"behind a throttle":   func(r *rig) { r.sink.answer = fails(&retry.Error{Class: retry.After, Wait: time.Hour}) },
@@ -107,7 +107,7 @@ func TestStopDoesNotGoOnHalvingBehindAClosedGate(t *testing.T) {
 		if took := r.halt(); took > 2*time.Second {
 			t.Errorf("stopping took %v", took)
 		}
-		if got, want := len(r.sink.calls), 1; got != want {
+		if got, want := r.sink.count(), 1; got != want {
 			t.Errorf("%d calls, want %d", got, want)
 		}
 	})
@@ -158,7 +158,7 @@ func TestTakeSaysWhenTheLoopDoesNotWorkOnTheShard(t *testing.T) {
 		again := Shard{ID: 0, Lease: testLease{r.t.Context()}}
 		r.lease() // lost, and its call is under way
 		r.wait(time.Millisecond)
-		r.slow = time.Second
+		r.delay(time.Second)
 		if err := r.d.Take(r.t.Context(), Shard{ID: 7, Lease: testLease{r.t.Context()}}); err != nil {
 			t.Errorf("Take of a free shard: %v", err)
 		}
