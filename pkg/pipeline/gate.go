@@ -32,6 +32,7 @@ type gate struct {
 	Gate
 	attempt int  // probes that failed since it closed
 	probing bool // a probe is under way
+	nudged  bool // somebody said to try: what comes of it is news, even if it is as before
 	paused  bool
 	note    string // of who paused
 	pausedS time.Time
@@ -86,7 +87,8 @@ func (g *gate) close(now time.Time, state GateState, reason string, wait time.Du
 		}
 		return false
 	}
-	changed = g.State != state || g.Reason != reason
+	changed = g.State != state || g.Reason != reason || g.nudged
+	g.nudged = false
 	if g.State == Running || g.State != state {
 		g.Since = now
 	}
@@ -110,7 +112,7 @@ func (g *gate) open(now time.Time, probe bool) (changed bool) {
 // nudge makes the next probe due at once.
 func (g *gate) nudge(now time.Time) {
 	if g.State != Running {
-		g.Until = now
+		g.Until, g.nudged = now, true
 	}
 }
 

@@ -285,3 +285,19 @@ func TestRefusalOfEverythingEndsByItself(t *testing.T) {
 		}
 	})
 }
+
+// A person who resumes a blocked destination has to see that it is blocked still.
+func TestGateThatStaysClosedAfterANudgeIsNews(t *testing.T) {
+	now := time.Now()
+	g := newGate(now)
+	if !g.close(now, Refusing, "http_401", 0, false, blockedWaits) {
+		t.Error("closing: got no news")
+	}
+	if g.close(now, Refusing, "http_401", 0, true, blockedWaits) {
+		t.Error("a probe that failed as before: got news")
+	}
+	g.nudge(now)
+	if !g.close(now, Refusing, "http_401", 0, true, blockedWaits) {
+		t.Error("a probe after a nudge: got no news")
+	}
+}
