@@ -115,7 +115,6 @@ func (d *Demo) suggest(s *stage, balances []*balance) {
 	on := " -c " + s.file
 	fmt.Fprintf(d.Out, "\nThe worker goes on until Ctrl-C; then all of this is removed. Meanwhile, try:\n")
 	tries := [][2]string{
-		{"console", s.httpURL()},
 		{"metrics", s.httpURL() + "metrics"},
 		{"how it goes", d.Program + " status" + on},
 		{"one customer", d.Program + " status" + on + " " + c.shop + " " + c.state.ID},
