@@ -133,7 +133,7 @@ func (d *Demo) watch(ctx context.Context, s *stage, screen screen, ended chan er
 	defer func() {
 		cancel()
 		if !finished {
-			<-published
+			_ = <-published // what ended the demo is told already
 		}
 	}()
 	tick := time.NewTicker(showEvery)

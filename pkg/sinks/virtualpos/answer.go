@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -112,7 +113,7 @@ func readXML(body []byte) (*tree, bool) {
 	var root *tree
 	for {
 		token, err := decoder.Token()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return root, root != nil && len(open) == 0
 		}
 		if err != nil {
