@@ -133,7 +133,9 @@ func (d *Demo) watch(ctx context.Context, s *stage, screen screen, ended chan er
 	defer func() {
 		cancel()
 		if !finished {
-			_ = <-published // what ended the demo is told already
+			if err := <-published; err != nil && settled {
+				settled = false // what ended the demo is told already
+			}
 		}
 	}()
 	tick := time.NewTicker(showEvery)

@@ -116,9 +116,9 @@ func (d *Desk) reword(ctx context.Context, letters []*deadletter.Letter, from, t
 	if err != nil {
 		return changed, err
 	}
-	open := make([]int, len(letters))
-	for i := range open {
-		open[i] = i
+	var open []int
+	for i := range letters {
+		open = append(open, i)
 	}
 	// Whoever else writes an entry ends its customer's matter, or is about to: it
 	// is not chased for ever.

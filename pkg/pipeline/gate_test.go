@@ -229,14 +229,14 @@ func TestRowsThatNeedNoCallTellNothingOfTheProvider(t *testing.T) {
 				r.changed(fmt.Sprintf("c%d", i), 1, "")
 			}
 			r.wait(10 * time.Second)
-			real := 0
+			called := 0
 			for _, c := range r.sink.asked() {
 				if !c.rows[0].Delete {
-					real++
+					called++
 				}
 			}
-			if local := r.sink.count() - real; local != 20 || real < 9 || real > 11 {
-				t.Errorf("%d local and %d real calls in 10 s at one a second", local, real)
+			if local := r.sink.count() - called; local != 20 || called < 9 || called > 11 {
+				t.Errorf("%d local and %d real calls in 10 s at one a second", local, called)
 			}
 		})
 	})
