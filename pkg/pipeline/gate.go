@@ -89,8 +89,9 @@ func (g *gate) close(now time.Time, state GateState, reason string, wait time.Du
 	}
 	changed = g.State != state || g.Reason != reason || g.nudged
 	g.nudged = false
-	if g.State == Running || g.State != state {
-		g.Since = now
+	if g.State != state {
+		// Another fault has waits of its own.
+		g.Since, g.attempt = now, 0
 	}
 	g.attempt++
 	if wait <= 0 {

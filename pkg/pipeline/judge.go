@@ -86,6 +86,9 @@ func (d *Destination) decide(c *customer) decision {
 	if r.cause == Retry && !r.force && !e.Waits() {
 		return drop // the wake-up is moot: the version has ended otherwise
 	}
+	if st := e.Settled; r.cause == Backfill && !r.force && st != nil && st.Outcome == ledger.Discarded && r.mark == (ledger.Mark{Version: st.Version, Seq: st.Seq}) {
+		return drop // a person has decided about this version
+	}
 	switch e.Fence(r.mark, r.timeVersion, r.cause != Live || c.doubt) {
 	case ledger.Stale:
 		return drop
@@ -144,10 +147,21 @@ func (d *Destination) decide(c *customer) decision {
 	switch {
 	case r.dead != nil:
 		return bury
-	case !r.delete && !r.force && !r.again && !c.doubt && e.Held != nil && e.Held.Hash == r.hash && r.hash != "":
+	case !r.delete && !r.force && !c.doubt && holdsRow(e, r):
 		return same
 	}
 	return send
+}
+
+// holdsRow reports whether the provider has just this row. Where an earlier owner of
+// the shard may have sent a newer version that nobody heard of, only the very
+// version that the entry names will do.
+func holdsRow(e *ledger.Entry, r *row) bool {
+	h := e.Held
+	if h == nil || h.Hash != r.hash || r.hash == "" {
+		return false
+	}
+	return !r.again || r.mark == (ledger.Mark{Version: h.Version, Seq: h.Seq})
 }
 
 // settledAfter reports whether something later in the stream has ended, which is
