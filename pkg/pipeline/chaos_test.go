@@ -114,7 +114,7 @@ func (p *provider) Deliver(ctx context.Context, rows []sinks.Row) ([]sinks.Outco
 	case 4: // applied later than anything that is sent meanwhile
 		copied := append([]sinks.Row(nil), rows...)
 		go func() {
-			time.Sleep(late)
+			pass(late)
 			p.applyLate(copied)
 		}()
 		return nil, &retry.Error{Code: "reset"}
@@ -241,7 +241,7 @@ func runSchedule(t *testing.T, seed uint64) {
 		graceful := w.chance(2)
 		done := make(chan struct{})
 		go func() { defer close(done); w.live(stop, life, p) }()
-		time.Sleep(time.Duration(rng.Int64N(int64(20 * time.Second))))
+		pass(time.Duration(rng.Int64N(int64(20 * time.Second))))
 		if graceful {
 			halt()
 			<-done
@@ -255,12 +255,12 @@ func runSchedule(t *testing.T, seed uint64) {
 	stop, end := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() { defer close(done); w.live(stop, ctx, p) }()
-	time.Sleep(time.Minute)
+	pass(time.Minute)
 	p.mu.Lock()
 	p.quiet = true
 	w.flaky = 0
 	p.mu.Unlock()
-	time.Sleep(30 * time.Minute)
+	pass(30 * time.Minute)
 	end()
 	<-done
 	cancel()
@@ -299,7 +299,7 @@ func publishMany(w *world, rng *rand.Rand, newest map[string]published) {
 		if n := (published{version, note, deleted, seq}); !ok || version >= old.version {
 			newest[customer] = n
 		}
-		time.Sleep(time.Duration(rng.Int64N(int64(time.Second))))
+		pass(time.Duration(rng.Int64N(int64(time.Second))))
 	}
 }
 
