@@ -78,9 +78,8 @@ type Destination struct {
 	Retry       retry.Policy
 	OnLeave     OnLeave
 
-	Window  int           // bytes of waiting rows from which on no fetch is begun; 8 MiB
-	AckWait time.Duration // how long a loan lasts unless it is kept; 30 s
-	Cache   int           // ledger entries kept in memory; 4,096
+	Window int // bytes of waiting rows from which on no fetch is begun; 8 MiB
+	Cache  int // ledger entries kept in memory; 4,096
 
 	mail     chan func()
 	done     chan struct{}
@@ -123,10 +122,8 @@ type loop struct {
 	effects int      // under way
 	paid    bool     // the right to the next call has been taken
 
-	timer    *time.Timer
-	keepAt   time.Time
-	keepMark map[*feed]uint64
-	counts   Counts
+	timer  *time.Timer
+	counts Counts
 }
 
 // known is a ledger entry as last read or written.
@@ -145,9 +142,6 @@ func (d *Destination) setDefaults() {
 	d.Cache = bound(d.Cache, 4096, 0)
 	if d.Timeout <= 0 {
 		d.Timeout = 30 * time.Second
-	}
-	if d.AckWait <= 0 {
-		d.AckWait = 30 * time.Second
 	}
 	if d.Observer == nil {
 		d.Observer = nobody{}
@@ -197,8 +191,6 @@ func (d *Destination) Run(stop, work context.Context) error {
 		lanes:     map[string]*lane{},
 		gate:      newGate(time.Now()),
 		timer:     time.NewTimer(time.Hour),
-		keepAt:    time.Now().Add(d.AckWait / 3),
-		keepMark:  map[*feed]uint64{},
 	}
 	defer d.timer.Stop()
 	stopped, ended := stop.Done(), work.Done()
@@ -272,15 +264,14 @@ func (d *Destination) step() {
 	d.flush()
 	d.tellFloors()
 	d.grant()
-	if !now.Before(d.keepAt) {
-		d.keepLoans()
-		d.keepAt = now.Add(d.AckWait / 3)
-	}
-	next = earliest(next, d.keepAt)
 	if len(d.parked) > 0 {
 		next = earliest(next, d.parked[0].due)
 	}
 	next = earliest(next, d.publish(now))
+	if next.IsZero() {
+		d.timer.Stop()
+		return
+	}
 	d.timer.Reset(max(time.Until(next), 0))
 }
 

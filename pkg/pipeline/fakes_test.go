@@ -35,7 +35,6 @@ type world struct {
 	floors   map[string]uint64 // per feed, as settled
 	lent     map[string]uint64 // per feed, the highest lent
 	counts   Counts            // of the last life
-	keptAt   time.Time
 	revision uint64
 	changed  chan struct{} // closed and replaced when something was published or fired
 }
@@ -187,9 +186,9 @@ func (f *testFeed) Fetch(ctx context.Context, maxBytes int) ([]Message, error) {
 		}
 		select {
 		case <-changed:
-		case <-time.After(30 * time.Second): // AckWait
+		case <-time.After(30 * time.Second): // lent again, as a feed may
 			f.mu.Lock()
-			if f.floors[f.name] < f.lent[f.name] && time.Since(f.keptAt) > 25*time.Second {
+			if f.floors[f.name] < f.lent[f.name] {
 				f.next = f.floors[f.name]
 			}
 			f.mu.Unlock()
@@ -230,12 +229,6 @@ func (f *testFeed) Settle(seq uint64) {
 	if f.rng.Float64() >= f.flaky { // else the telling got lost
 		f.floors[f.name] = max(f.floors[f.name], seq)
 	}
-}
-
-func (f *testFeed) Keep(seqs []uint64) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.keptAt = time.Now()
 }
 
 func (w *world) Get(_ context.Context, keys []ledger.Key) ([]Found, error) {

@@ -28,7 +28,6 @@ func (f *fewFeed) Fetch(ctx context.Context, _ int) ([]Message, error) {
 }
 
 func (f *fewFeed) Settle(uint64) {}
-func (f *fewFeed) Keep([]uint64) {}
 
 // Feeds that wait for events take no room from one that has some, however small
 // the window.

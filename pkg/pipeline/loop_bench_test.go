@@ -32,7 +32,6 @@ func (w *instant) Fetch(ctx context.Context, _ int) ([]Message, error) {
 	return lent, nil
 }
 
-func (w *instant) Keep([]uint64)                                  {}
 func (w *instant) Limits() sinks.Limits                           { return sinks.Limits{} }
 func (w *instant) Render(*events.Event) (Rendered, error)         { return w.row, nil }
 func (w *instant) Open(context.Context, *deadletter.Letter) error { return nil }

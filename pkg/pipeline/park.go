@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// shortWait is the longest wait that is spent in memory, the loan kept; longer
-// ones become wake-ups. It is two thirds of the usual AckWait.
+// shortWait is the longest wait that is spent in memory; longer ones become
+// wake-ups, since whoever takes the shard over meanwhile begins at what waits.
 const shortWait = 20 * time.Second
 
 // parkedHeap holds customers that wait for a time, the earliest first.

@@ -44,9 +44,6 @@ type Feed interface {
 	// not wait; a settling that gets lost is made good by a later one, or by the
 	// message's coming again.
 	Settle(seq uint64)
-
-	// Keep prolongs the loan of the messages named. It does not wait.
-	Keep(seqs []uint64)
 }
 
 // Write is one compare-and-set of the ledger.

@@ -195,9 +195,6 @@ func (d *Destination) finishRelease(s *shard) {
 	}
 	d.tellFloors()
 	delete(d.shards, s.ID)
-	for _, f := range s.feeds {
-		delete(d.keepMark, f)
-	}
 	// The entries of a shard that is gone may be written by its next owner.
 	for _, key := range d.recent.Keys() {
 		if k, ok := d.recent.Peek(key); ok && k.shard == s {
@@ -251,18 +248,6 @@ func (d *Destination) tellFloors() {
 				f.window.dirty = false
 				f.Settle(f.window.floor)
 			}
-		}
-	}
-}
-
-// keepLoans prolongs the loans of all that was there at the last time already.
-func (d *Destination) keepLoans() {
-	for _, s := range d.shards {
-		for _, f := range s.feeds {
-			if seqs := f.window.open(d.keepMark[f]); len(seqs) > 0 && !s.abandoned {
-				f.Keep(seqs)
-			}
-			d.keepMark[f] = f.window.next()
 		}
 	}
 }

@@ -45,16 +45,3 @@ func (w *window) settle(position uint64) {
 
 // outstanding is the number of messages whose loans are open.
 func (w *window) outstanding() int { return len(w.seqs) }
-
-// open returns the sequences that entered before the position.
-func (w *window) open(before uint64) []uint64 {
-	n := min(before-min(before, w.base), uint64(len(w.seqs)))
-	seqs := make([]uint64, n)
-	for i := range seqs {
-		seqs[i] = w.seqs[i] &^ settledBit
-	}
-	return seqs
-}
-
-// next is the position that the next message will get.
-func (w *window) next() uint64 { return w.base + uint64(len(w.seqs)) }

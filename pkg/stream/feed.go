@@ -50,6 +50,3 @@ func (f *feed) Fetch(ctx context.Context, maxBytes int) ([]pipeline.Message, err
 }
 
 func (f *feed) Settle(seq uint64) { f.cursor.settle(f.of, seq) }
-
-// Keep does nothing: the consumer wants no acks, so its loans don't run out.
-func (f *feed) Keep([]uint64) {}

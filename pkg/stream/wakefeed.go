@@ -131,6 +131,3 @@ func (f *wakeFeed) states(ctx context.Context, window []wakeup) ([]*State, error
 func (f *wakeFeed) Settle(seq uint64) {
 	f.cursor.settle(ofWakeups, seq)
 }
-
-// Keep does nothing, as with events.
-func (f *wakeFeed) Keep([]uint64) {}
