@@ -2,13 +2,16 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"regexp"
 	"strconv"
+	"sync/atomic"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -32,11 +35,13 @@ import (
 //	                              version, after a history without a step back
 //	counted PROVIDER NAME [OP] N  compares one of the stand-in's counters
 func TestManual(t *testing.T) {
+	var free ports
+	free.last.Store(rand.Int32N(manyPorts)) // another run may be under way
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata",
 		RequireUniqueNames: true,
 		UpdateScripts:      os.Getenv("UPDATE_SCRIPTS") != "",
-		Setup:              setUp,
+		Setup:              func(e *testscript.Env) error { return setUp(e, &free) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"start":     startCommand,
 			"signal":    signalCommand,
@@ -62,7 +67,7 @@ var providers = map[string]string{
 	"thulium": "THULIUM", "cartum": "CARTUM", "aplaut": "APLAUT", "virtualpos": "VIRTUALPOS", "ecomcharge": "ECOMCHARGE",
 }
 
-func setUp(e *testscript.Env) error {
+func setUp(e *testscript.Env, free *ports) error {
 	e.Setenv("PATH", bin+string(os.PathListSeparator)+e.Getenv("PATH"))
 	p, err := launch("standin", e.WorkDir, os.Environ(), bin+"/standin")
 	if err != nil {
@@ -77,7 +82,7 @@ func setUp(e *testscript.Env) error {
 		e.Setenv(variable, url[0]+"/"+name)
 	}
 	for _, variable := range addresses {
-		address, err := freeAddress()
+		address, err := free.free()
 		if err != nil {
 			return err
 		}
@@ -87,14 +92,22 @@ func setUp(e *testscript.Env) error {
 	return nil
 }
 
-// freeAddress is one that nobody listens at. A server that is started twice
-// needs to know it beforehand.
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+// ports gives out ports of 127.0.0.1 that nobody listens at, none of them twice:
+// a server that is started again needs to know its own beforehand. They are below
+// those that the system gives to outgoing connections, which could take them in
+// between.
+type ports struct{ last atomic.Int32 }
+
+const firstPort, manyPorts = 12_000, 18_000
+
+func (p *ports) free() (string, error) {
+	for range manyPorts {
+		address := fmt.Sprintf("127.0.0.1:%d", firstPort+p.last.Add(1)%manyPorts)
+		if l, err := net.Listen("tcp", address); err == nil {
+			return address, l.Close()
+		}
 	}
-	return l.Addr().String(), l.Close()
+	return "", errors.New("no port is free")
 }
 
 func startCommand(ts *testscript.TestScript, neg bool, args []string) {
