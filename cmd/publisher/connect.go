@@ -22,6 +22,7 @@ type natsFlags struct {
 	PasswordFile string
 	CA           string
 	Cert, Key    string
+	InboxPrefix  string
 }
 
 func (n *natsFlags) add(c *cobra.Command) {
@@ -33,6 +34,7 @@ func (n *natsFlags) add(c *cobra.Command) {
 	f.StringVar(&n.CA, "tls-ca", "", "`file` of certificates that the server's is trusted by")
 	f.StringVar(&n.Cert, "tls-cert", "", "`file` of the certificate to show to the server")
 	f.StringVar(&n.Key, "tls-key", "", "`file` of that certificate's key")
+	f.StringVar(&n.InboxPrefix, "inbox-prefix", "", "`subject` below which this user may hear answers, if not _INBOX")
 }
 
 // watcher is told what a connection meets while it lives. Both may be nil.
@@ -63,7 +65,7 @@ func (n *natsFlags) connect(name string, patience time.Duration, w watcher) (*na
 		nats.ReconnectHandler(func(*nats.Conn) { w.tell("the connection to NATS is back") }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			if w.denied != nil && errors.Is(err, nats.ErrPermissionViolation) {
-				w.denied(err)
+				w.denied(hinted(err))
 			}
 		}),
 	)
@@ -72,6 +74,14 @@ func (n *natsFlags) connect(name string, patience time.Duration, w watcher) (*na
 		return nil, fmt.Errorf("connect to NATS at %s: %w", n.servers(), err)
 	}
 	return nc, nil
+}
+
+// hinted says what to do where a user may publish but not hear the answers.
+func hinted(err error) error {
+	if strings.Contains(err.Error(), "Subscription to") {
+		return fmt.Errorf("%w; name with --inbox-prefix where this user may hear answers", err)
+	}
+	return err
 }
 
 func (w watcher) tell(state string) {
@@ -97,6 +107,8 @@ func (n *natsFlags) options() ([]nats.Option, error) {
 		return nil, cli.Usagef("--user and --password-file go together")
 	case n.User != "" && n.Creds != "":
 		return nil, cli.Usagef("give either --creds or --user, not both")
+	case strings.ContainsAny(n.InboxPrefix, "*> \t") || strings.HasSuffix(n.InboxPrefix, "."):
+		return nil, cli.Usagef("--inbox-prefix: want a subject such as _INBOX_acme, without wildcards or a dot at its end")
 	case (n.Cert == "") != (n.Key == ""):
 		return nil, cli.Usagef("--tls-cert and --tls-key go together")
 	}
@@ -125,6 +137,9 @@ func (n *natsFlags) options() ([]nats.Option, error) {
 	}
 	if n.Cert != "" {
 		options = append(options, nats.ClientCert(n.Cert, n.Key))
+	}
+	if n.InboxPrefix != "" {
+		options = append(options, nats.CustomInboxPrefix(n.InboxPrefix))
 	}
 	return options, nil
 }

@@ -39,5 +39,6 @@ func newRootCommand() *cobra.Command {
 	return cli.Root(&cobra.Command{Use: "publisher", Short: "Puts customers' changes into the stream"},
 		newPublishCommand(),
 		newServeCommand(),
+		newOutboxCommand(),
 	)
 }

@@ -118,7 +118,7 @@ func (p *publish) run(ctx context.Context) (err error) {
 	if !p.options.dryRun {
 		nc, err := p.options.nats.connect("custsync publisher publish", awayAtMost, watcher{
 			state:  p.screen.say,
-			denied: func(err error) { cancel(fmt.Errorf("the server does not let this user publish: %w", err)) },
+			denied: func(err error) { cancel(fmt.Errorf("the server refuses this user: %w", err)) },
 		})
 		if err != nil {
 			return err
@@ -127,6 +127,9 @@ func (p *publish) run(ctx context.Context) (err error) {
 		p.publisher = &events.Publisher{Conn: nc, MaxPending: p.options.pending, Patience: p.options.patience}
 	}
 	totals, err := p.all(ctx)
+	if misused, ok := errors.AsType[*cli.UsageError](err); ok && totals == (bulk.Totals{}) {
+		return misused // nothing was begun: figures would say that something was
+	}
 	if told := p.tell(totals); err == nil {
 		err = told
 	}
@@ -171,6 +174,9 @@ func (p *publish) file(ctx context.Context, name string) (bulk.Totals, error) {
 	stop := show.follow(job.Done)
 	totals, err := job.Run(ctx)
 	stop(err == nil)
+	if !p.asOf.IsZero() { // what the next file says of a customer is newer
+		p.asOf = p.asOf.Add(time.Duration(job.LastLine()) * time.Microsecond)
+	}
 	if err == nil && totals.Refused > 0 {
 		p.screen.say(fmt.Sprintf("%s: %d refused, see %s", name, totals.Refused, job.Refusals.Path))
 	}
@@ -228,22 +234,6 @@ func (p *publish) settings() string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// side is the file for the refused lines of an input.
-func (p *publish) side(name string) *bulk.Refusals {
-	path := p.options.refused
-	switch {
-	case path != "":
-	case name == "-":
-		path = "stdin.refused.ndjson"
-	default:
-		path = name + ".refused.ndjson"
-	}
-	if p.sides[path] == nil {
-		p.sides[path] = &bulk.Refusals{Path: path, Keep: p.options.refused != "" && len(p.files) > 1 && p.anyProgress()}
-	}
-	return p.sides[path]
-}
-
 func (p *publish) anyProgress() bool {
 	for _, name := range p.files {
 		if _, err := os.Stat(name + bulk.Suffix); err == nil {
@@ -251,15 +241,6 @@ func (p *publish) anyProgress() bool {
 		}
 	}
 	return false
-}
-
-func (p *publish) tellRefusal(show *show, r bulk.Refusal) {
-	switch p.told++; {
-	case p.told <= toldRefusals:
-		show.say(fmt.Sprintf("line %d refused: %s", r.Line, r.Reason))
-	case p.told == toldRefusals+1:
-		show.say("more lines are refused; they are not told one by one")
-	}
 }
 
 // explain says what a person can do.

@@ -52,7 +52,10 @@ func (p *publish) prepare() (err error) {
 		return cli.Usagef("--pending: want 1 or more")
 	}
 	p.intake.Null = o.null
-	return p.checkFiles()
+	if err := p.checkFiles(); err != nil {
+		return err
+	}
+	return p.checkSides()
 }
 
 // checkFiles sees that the files can be read before anything is published.

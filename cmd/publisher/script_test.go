@@ -19,13 +19,24 @@ import (
 	"golang.org/x/text/encoding/unicode"
 
 	"github.com/custsync/custsync/internal/natsd/natstest"
+	"github.com/custsync/custsync/internal/outbox/pgtest"
 	"github.com/custsync/custsync/pkg/events"
 	"github.com/custsync/custsync/pkg/stream"
 )
 
 // The scripts in testdata run the publisher as a shop does.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"publisher": main})
+	testscript.Main(withCluster{m}, map[string]func(){"publisher": main})
+}
+
+// withCluster stops PostgreSQL after the tests, if one of them started it.
+type withCluster struct{ m *testing.M }
+
+var cluster pgtest.Cluster
+
+func (w withCluster) Run() int {
+	defer cluster.Stop()
+	return w.m.Run()
 }
 
 // TestScripts gives each script a NATS server of its own at $NATS, with a stream

@@ -58,7 +58,7 @@ it.`,
 	f := c.Flags()
 	f.StringVar(&o.listen, "listen", "", "`address` to listen on, such as 127.0.0.1:8090")
 	f.StringVar(&o.tokens, "tokens", "", "YAML `file` of the shops' tokens")
-	f.IntVar(&o.requests, "requests", 256, "`requests` at once; further ones get 429")
+	f.IntVar(&o.requests, "requests", 256, "`requests` at once, three quarters of them one shop's at most; further ones get 429")
 	f.Int64Var(&o.maxBody, "max-body", 32<<20, "`bytes` of NDJSON in one request")
 	f.IntVar(&o.maxLines, "max-lines", 10_000, "`lines` of NDJSON in one request")
 	f.DurationVar(&o.store, "store-timeout", 10*time.Second, "how `long` storing an event may take")
@@ -85,7 +85,7 @@ func serve(ctx context.Context, o serveOptions, stderr io.Writer) error {
 	log := newLog(stderr)
 	nc, err := o.nats.connect("custsync publisher serve", 0, watcher{
 		state:  func(s string) { log.Warn().Msg(s) },
-		denied: func(err error) { log.Error().Err(err).Msg("the server does not let this user publish") },
+		denied: func(err error) { log.Error().Err(err).Msg("the server refuses this user") },
 	})
 	if err != nil {
 		return err

@@ -68,6 +68,9 @@ type Job struct {
 	cancel context.CancelCauseFunc // ends reading
 }
 
+// LastLine returns the last line that came to its end. Call it after Run.
+func (j *Job) LastLine() int { return j.window.lastLine() }
+
 // Done returns how many records have come to their end so far.
 func (j *Job) Done() int64 { return j.lines.Load() }
 

@@ -130,6 +130,12 @@ func (w *window) settled() (*state, []*Refusal) {
 	return &now, list
 }
 
+func (w *window) lastLine() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.state.At.Line
+}
+
 func (w *window) totals() Totals {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -26,17 +26,31 @@ type problem struct {
 	Status    int    `json:"status"`
 	Detail    string `json:"detail"`
 	RequestID string `json:"request_id"`
+	// Of an event that may be stored later: what to send it again with.
+	ID      string `json:"id,omitzero"`
+	Version int64  `json:"version,omitzero"`
 }
 
 func (x *exchange) refuse(status int, detail string) {
+	x.tell(problem{Status: status, Detail: detail})
+}
+
+func (x *exchange) tell(p problem) {
+	p.Title, p.RequestID = http.StatusText(p.Status), x.id
 	x.w.Header().Set("Content-Type", "application/problem+json")
-	x.write(status, problem{http.StatusText(status), status, detail, x.id})
+	x.write(p.Status, p)
 }
 
 // unavailable refuses what may be stored later.
 func (x *exchange) unavailable(detail string) {
+	x.later(problem{Detail: detail})
+}
+
+// later refuses an event that may be stored later.
+func (x *exchange) later(p problem) {
+	p.Status = http.StatusServiceUnavailable
 	x.w.Header().Set("Retry-After", "2") // a lost connection is tried again every second
-	x.refuse(http.StatusServiceUnavailable, detail)
+	x.tell(p)
 }
 
 func (x *exchange) answer(status int, body any) {

@@ -2,7 +2,7 @@
 // client.
 //
 // Promises: 202 says that JetStream stored the event, or had stored it before; a
-// token publishes for its shops only; what can't be stored soon is refused, by
+// token publishes for its shops only, and no shop can keep the others out; what can't be stored soon is refused, by
 // 429 or 503 with Retry-After, rather than piled up; memory is bounded by the
 // requests at once and their limits; answers and logs hold ids, never a
 // customer's data.
@@ -38,7 +38,7 @@ type Server struct {
 	MaxLines int           // of NDJSON; 0: 10,000
 
 	once    sync.Once
-	slots   chan struct{}
+	places  *places
 	clock   intake.Clock
 	metrics *metrics
 	closing atomic.Bool
@@ -61,7 +61,7 @@ func or[T int | int64 | time.Duration](v, zero T) T {
 
 func (s *Server) init() {
 	s.once.Do(func() {
-		s.slots = make(chan struct{}, or(s.Requests, 256))
+		s.places = newPlaces(or(s.Requests, 256))
 		s.metrics = newMetrics(s)
 	})
 }
@@ -159,33 +159,16 @@ func (s *Server) serve(w http.ResponseWriter, req *http.Request, r route) {
 	if !x.admitted() {
 		return
 	}
-	if !s.enter(req.Context()) {
+	leave := s.places.enter(req.Context(), req.PathValue("shop"), or(s.Queue, 250*time.Millisecond))
+	if leave == nil {
 		x.w.Header().Set("Retry-After", "1")
 		x.refuse(http.StatusTooManyRequests, "too many requests are under way; come back")
 		return
 	}
-	defer func() { <-s.slots }()
+	defer leave()
 	if !s.Conn.IsConnected() {
 		x.unavailable("NATS is away; come back")
 		return
 	}
 	r.handle(x)
-}
-
-// enter takes one of the places, which are all taken when JetStream is slow.
-func (s *Server) enter(ctx context.Context) bool {
-	select {
-	case s.slots <- struct{}{}:
-		return true
-	default:
-	}
-	timer := time.NewTimer(or(s.Queue, 250*time.Millisecond))
-	defer timer.Stop()
-	select {
-	case s.slots <- struct{}{}:
-		return true
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-	return false
 }

@@ -46,7 +46,7 @@ func newMetrics(s *Server) *metrics {
 	}
 	busy := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: prefix + "requests_in_flight", Help: "Requests that are being stored.",
-	}, func() float64 { return float64(len(s.slots)) })
+	}, func() float64 { return float64(s.places.taken()) })
 	up := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: prefix + "nats_up", Help: "1 while NATS is connected.",
 	}, func() float64 {

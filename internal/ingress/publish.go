@@ -103,7 +103,7 @@ func (s *Server) store(x *exchange, made intake.Made) {
 		return
 	}
 	if r.Status == http.StatusServiceUnavailable {
-		x.unavailable(r.Error)
+		x.later(problem{Detail: r.Error, ID: r.ID, Version: r.Version})
 		return
 	}
 	x.refuse(r.Status, r.Error)
@@ -133,7 +133,7 @@ func reason(err error) string {
 	case errors.Is(err, events.ErrNoStream):
 		return "the stream is not there; come back"
 	case errors.Is(err, events.ErrUnconfirmed):
-		return "not confirmed in time: it may be stored or not; send it again with the same id"
+		return "not confirmed in time: it may be stored or not; send it again with this id as Idempotency-Key, and this version in it"
 	}
 	return "it could not be stored; come back"
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -211,8 +212,8 @@ func TestRefusals(t *testing.T) {
 		{"the hash itself", call{body: `{"id":"1"}`, token: fmt.Sprintf("%x", sum("hashed"))}, 401, ""},
 		{"another shop's event", call{body: `{"specversion":"1.0","id":"e","source":"/shops/other","type":"customer.changed.v1","subject":"8","data":{"id":"8","version":1}}`}, 400, "shop"},
 		{"another shop's customer", call{body: `{"id":"1","shop":"other"}`}, 400, "shop"},
-		{"no JSON", call{body: `secret`}, 400, "want one JSON object"},
-		{"nothing", call{}, 400, "want one JSON object"},
+		{"no JSON", call{body: `secret`}, 400, "want a JSON object"},
+		{"nothing", call{}, 400, "want a JSON object"},
 		{"no id", call{body: `{"email":"secret@example.com"}`}, 400, "id: missing"},
 		{"wrong type", call{body: `{"id":"1","email":["secret"]}`}, 400, "email: want string, got array"},
 		{"id too long", call{body: `{"id":"` + strings.Repeat("x", 2100) + `"}`}, 400, "no subject can carry"},
@@ -338,7 +339,8 @@ func TestNoStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, kind := range []string{"", ndjson} {
-		if status, body, header := f.do(call{body: `{"id":"1"}`, kind: kind}); status != 503 || header.Get("Retry-After") == "" || !strings.Contains(body, "the stream is not there") {
+		if status, body, header := f.do(call{body: `{"id":"1"}`, kind: kind}); status != 503 || header.Get("Retry-After") == "" || !strings.Contains(body, "the stream is not there") ||
+			!strings.Contains(body, `"id":"`) || !strings.Contains(body, `"version":`) {
 			t.Errorf("got %d %s", status, body)
 		}
 	}
@@ -368,7 +370,7 @@ func TestBackPressure(t *testing.T) {
 		resp.Body.Close()
 		ended <- resp.StatusCode
 	}()
-	for len(f.slots) == 0 { // until the request is in there; each turn is a call
+	for f.places.taken() == 0 { // until the request is in there; each turn is a call
 		f.do(call{method: "GET", path: "/healthz", token: "none"})
 	}
 	status, body, header := f.do(call{body: `{"id":"2"}`})
@@ -379,6 +381,61 @@ func TestBackPressure(t *testing.T) {
 	feed.Close()
 	if got := <-ended; got != 202 {
 		t.Errorf("the request under way got %d", got)
+	}
+}
+
+// A shop that sends as slowly as it can keeps nobody else out.
+func TestOneShopLeavesRoom(t *testing.T) {
+	f := start(t, func(s *Server) { s.Requests = 4; s.Queue = time.Millisecond })
+	address := strings.TrimPrefix(f.http.URL, "http://")
+	for range 4 { // connections that never say all they announced
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "POST /v1/shops/acme/customers HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer right\r\nContent-Length: 100\r\n\r\n{")
+	}
+	for f.places.taken() < 3 { // each turn is a call
+		f.do(call{method: "GET", path: "/healthz", token: "none"})
+	}
+	if status, body, header := f.do(call{body: `{"id":"1"}`}); status != 429 || header.Get("Retry-After") == "" {
+		t.Errorf("the slow shop got %d %s", status, body)
+	}
+	if status, body, _ := f.do(call{body: `{"id":"1"}`, path: "/v1/shops/other/customers", token: "elsewhere"}); status != 202 {
+		t.Errorf("another shop got %d %s", status, body)
+	}
+}
+
+// Connections that say nothing, or never come to the end of a header, are closed.
+func TestSlowHeaders(t *testing.T) {
+	t.Parallel()
+	f := start(t, nil)
+	listener := listen(t)
+	ctx, stop := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- f.Serve(ctx, listener, time.Second) }()
+	var conns []net.Conn
+	for _, said := range []string{"", "POST /v1/shops/acme/customers HTTP/1.1\r\nHost: x\r\nX-Slow: "} {
+		conn, err := net.Dial("tcp", listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprint(conn, said)
+		conns = append(conns, conn)
+	}
+	for _, conn := range conns {
+		if err := conn.SetReadDeadline(time.Now().Add(2 * headerTimeout)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, conn); err != nil { // its end, not our patience's
+			t.Error(err)
+		}
+	}
+	stop()
+	if err := <-served; err != nil {
+		t.Error(err)
 	}
 }
 
@@ -406,7 +463,7 @@ func TestStopsGracefully(t *testing.T) {
 		resp.Body.Close()
 		ended <- resp.StatusCode
 	}()
-	for len(f.slots) == 0 { // until the request is in there; each turn is a call
+	for f.places.taken() == 0 { // until the request is in there; each turn is a call
 		f.do(call{method: "GET", path: "/healthz", token: "none"})
 	}
 	stop()
@@ -420,5 +477,14 @@ func TestStopsGracefully(t *testing.T) {
 	}
 	if _, _, header := f.do(call{method: "GET", path: "/readyz", token: "none"}); header.Get("Retry-After") == "" {
 		t.Error("it is ready while it stops")
+	}
+}
+
+// A digest of another kind is an error, whatever its length.
+func TestTokensOfAnotherDigest(t *testing.T) {
+	for _, digits := range []int{0, 63, 66, 128} {
+		if _, err := ParseTokens([]byte("acme: [\"sha256:" + strings.Repeat("a", digits) + "\"]\n")); err == nil || !strings.Contains(err.Error(), "64 hexadecimal digits") {
+			t.Errorf("%d digits: got %v", digits, err)
+		}
 	}
 }

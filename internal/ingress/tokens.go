@@ -49,9 +49,11 @@ func ParseTokens(data []byte) (*Tokens, error) {
 			}
 			entry := token{shop: shop}
 			if digest, ok := strings.CutPrefix(text, hashed); ok {
-				if n, err := hex.Decode(entry.hash[:], []byte(digest)); err != nil || n != sha256.Size {
+				hash, err := hex.DecodeString(strings.TrimSpace(digest))
+				if err != nil || len(hash) != sha256.Size {
 					return nil, fmt.Errorf("shop %q: want sha256: and 64 hexadecimal digits", shop)
 				}
+				copy(entry.hash[:], hash)
 			} else {
 				entry.hash = sha256.Sum256([]byte(strings.TrimSpace(text)))
 			}

@@ -154,10 +154,7 @@ func detect(name string, t *text) Format {
 	case ".ndjson", ".jsonl", ".json":
 		return NDJSON
 	}
-	if start := t.first(); start == 0 || start == '{' || start == '[' {
-		return NDJSON
-	}
-	return CSV
+	return t.looksLike()
 }
 
 // decompress sees by the first bytes what the input is packed with.

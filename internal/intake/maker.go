@@ -173,7 +173,7 @@ func readHead(doc []byte) (head, error) {
 	}
 	if err := s.End(); err != nil {
 		if len(doc) == 0 || doc[0] != '{' {
-			return head{}, errors.New("want one JSON object a line")
+			return head{}, errors.New("want a JSON object, on one line")
 		}
 		return head{}, err
 	}

@@ -154,6 +154,12 @@ func (t *table) record() (Record, error) {
 		s.cell = append(s.cell, '\n')
 		s.line(l.text)
 	}
+	if s.err != nil && len(more) > 0 {
+		// It closed in a line of another record: as if it were never closed.
+		t.lines.back(more)
+		rec.Err = errors.New("a quote is opened and not closed where the cell ends")
+		return rec, nil
+	}
 	if len(more) > 0 {
 		rec.End = more[len(more)-1].end
 		for _, l := range more {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding/charmap"
@@ -73,20 +74,48 @@ func (t *text) convert() {
 	}
 }
 
-// first returns the first byte that is no white space, nor half of a UTF-16 one;
-// 0 if there is none near.
-func (t *text) first() byte {
+// looksLike tells the format by the first line that is not blank, and by what has
+// come with it: a line that begins as JSON does makes it NDJSON, even behind one
+// that is neither; CSV needs a header of several columns, or the customer's id.
+func (t *text) looksLike() Format {
+	begin, end := -1, chunk
 	for n := 1; n <= chunk; n++ {
 		seen, err := t.in.Peek(n)
 		if err != nil {
-			return 0
+			end = len(seen)
+			break
 		}
-		if c := seen[n-1]; c > ' ' && c < 0xfe {
-			return c
+		c := seen[n-1]
+		if begin < 0 && strings.IndexByte(blank, c) < 0 {
+			if c == '{' || c == '[' {
+				return NDJSON
+			}
+			begin = n - 1
+		}
+		if begin >= 0 && c == '\n' {
+			end = n
+			break
 		}
 	}
-	return 0
+	if begin < 0 {
+		return NDJSON
+	}
+	seen, _ := t.in.Peek(t.in.Buffered()) // no more than has come
+	header, rest := seen[begin:end], seen[end:]
+	for line := range bytes.Lines(rest) {
+		if line = bytes.TrimLeft(line, blank); len(line) > 0 && (line[0] == '{' || line[0] == '[') {
+			return NDJSON
+		}
+	}
+	header = bytes.Trim(bytes.ReplaceAll(header, []byte{0}, nil), blank+`"`)
+	if bytes.ContainsAny(header, ";,\t|") || strings.EqualFold(string(header), "id") {
+		return CSV
+	}
+	return NDJSON
 }
+
+// blank is white space, a byte order mark, and the other halves of UTF-16.
+const blank = " \t\r\n\x00\xfe\xff"
 
 func (t *text) Read(b []byte) (int, error) {
 	if t.encoding == Auto8 {

@@ -24,10 +24,12 @@ import (
 
 // Config says where and how the server runs.
 type Config struct {
-	Listen   string         // host:port; empty: 127.0.0.1:4222; port 0: any free one
-	StoreDir string         // where streams are kept; required
-	Unsynced bool           // answer before data is on the disk: faster, and a power cut loses the last two minutes
-	Log      zerolog.Logger // gets the server's warnings and errors; the zero Logger drops them
+	Listen   string // host:port; empty: 127.0.0.1:4222; port 0: any free one
+	StoreDir string // where streams are kept; required
+	Unsynced bool   // answer before data is on the disk: faster, and a power cut loses what came since the last sync
+	// SyncEvery is how often data gets on the disk where Unsynced is set; 2 min.
+	SyncEvery time.Duration
+	Log       zerolog.Logger // gets the server's warnings and errors; the zero Logger drops them
 	// Ready bounds the wait for the start; 60 s. A store of a million customers
 	// takes six seconds to open.
 	Ready time.Duration
@@ -72,6 +74,7 @@ func start(c Config, host string, port int) (*server.Server, error) {
 		JetStream:              true,
 		StoreDir:               c.StoreDir,
 		SyncAlways:             !c.Unsynced,
+		SyncInterval:           c.SyncEvery,
 		MaxPayload:             maxPayload,
 		DisableJetStreamBanner: true,
 	})

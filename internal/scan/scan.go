@@ -277,5 +277,19 @@ func (s *Scanner) failAt(offset int, message string) {
 
 // mismatch fails because a value of another kind was wanted.
 func (s *Scanner) mismatch(want Kind) {
-	s.fail("want " + want.String() + ", got " + s.Kind().String())
+	s.fail("want " + want.String() + ", got " + s.seen().String())
+}
+
+// seen is Kind for errors: a word that only begins like one of JSON's is none.
+func (s *Scanner) seen() Kind {
+	kind, rest := s.Kind(), s.data[s.pos:]
+	for _, word := range [...]string{"null", "true", "false"} {
+		if len(rest) >= len(word) && string(rest[:len(word)]) == word {
+			return kind
+		}
+	}
+	if kind == Null || kind == Bool {
+		return Invalid
+	}
+	return kind
 }

@@ -70,6 +70,8 @@ func TestMismatch(t *testing.T) {
 		{"whole number", `true`, "want number, got bool at offset 0", func(s *scan.Scanner) { s.Int() }},
 		{"bool", `null`, "want bool, got null at offset 0", func(s *scan.Scanner) { s.Bool() }},
 		{"object", `[]`, "want object, got array at offset 0", func(s *scan.Scanner) { s.Object() }},
+		{"a word", `not json`, "want object, got nothing valid at offset 0", func(s *scan.Scanner) { s.Object() }},
+		{"null", `null`, "want object, got null at offset 0", func(s *scan.Scanner) { s.Object() }},
 		{"array", `{}`, "want array, got object at offset 0", func(s *scan.Scanner) { s.Array() }},
 		{"nothing", ``, "want string, got nothing valid at offset 0", func(s *scan.Scanner) { s.Text() }},
 	} {

@@ -224,9 +224,25 @@ func (d *decoder) number(o *Opt[float64]) {
 // time reads an RFC 3339 time, in UTC.
 func (d *decoder) time() (t time.Time) {
 	raw := d.s.Text()
-	var form [48]byte // longer ones are no times; a copy that does not escape
-	if d.s.Err() == nil && (len(raw) > len(form) || t.UnmarshalText(form[:copy(form[:], raw)]) != nil) {
+	if d.s.Err() == nil && !readTime(raw, &t) {
 		d.s.Fail("want an RFC 3339 time")
 	}
-	return t.UTC()
+	return t
+}
+
+// readTime reads what RFC 3339 allows and no more: package time also takes an
+// hour of one digit, a comma before the fraction and an offset of any size.
+func readTime(raw string, t *time.Time) bool {
+	var form [48]byte // longer ones are no times; a copy that does not escape
+	if len(raw) < len("2006-01-02T15:04:05Z") || len(raw) > len(form) || raw[13] != ':' || raw[19] == ',' {
+		return false
+	}
+	if offset := raw[len(raw)-6:]; offset[5] != 'Z' && (offset[1:3] > "23" || offset[4:] > "59") {
+		return false
+	}
+	if t.UnmarshalText(form[:copy(form[:], raw)]) != nil {
+		return false
+	}
+	*t = t.UTC()
+	return true
 }

@@ -45,7 +45,9 @@ func ExamplePublisher_PublishAsync() {
 	defer nc.Close()
 	publisher := &events.Publisher{Conn: nc, MaxPending: 1000}
 
-	ctx := context.Background()
+	// Without an end it would go on trying for as long as the server is away.
+	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+	defer cancel()
 	for i := range 100_000 {
 		ev := &events.Event{Shop: "acme", Customer: events.Customer{ID: fmt.Sprint(i), VIP: events.Some(true)}}
 		if err := publisher.PublishAsync(ctx, ev, nil); err != nil {
@@ -54,6 +56,52 @@ func ExamplePublisher_PublishAsync() {
 		}
 	}
 	if err := publisher.Wait(ctx); err != nil {
+		fmt.Println(err)
+	}
+}
+
+// PublishAsync waits for room while MaxPending events are in flight, so that a
+// batch of any size needs bounded memory. done tells what became of each.
+func ExamplePublisher_PublishAsync_done() {
+	nc, err := nats.Connect(nats.DefaultURL)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer nc.Close()
+	publisher := &events.Publisher{Conn: nc}
+
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for _, id := range []string{"1", "2", "3"} {
+		ev := &events.Event{Shop: "acme", Customer: events.Customer{ID: id, Version: events.Some[int64](7)}}
+		err := publisher.PublishAsync(ctx, ev, func(ack events.Ack, err error) {
+			if err != nil {
+				fmt.Println(id, "is not stored:", err) // publish it again, under the same version
+			}
+		})
+		if err != nil {
+			fmt.Println(id, "can't be published:", err)
+		}
+	}
+	if err := publisher.Wait(ctx); err != nil {
+		fmt.Println(err)
+	}
+}
+
+func ExamplePublisher_Delete() {
+	// A shop that may hear answers below a prefix of its own only says so.
+	nc, err := nats.Connect("tls://nats.example:4222", nats.UserCredentials("acme.creds"), nats.CustomInboxPrefix("_INBOX_acme"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer nc.Close()
+	publisher := &events.Publisher{Conn: nc}
+
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if _, err := publisher.Delete(ctx, "acme", "347771386", events.Some[int64](13)); err != nil {
 		fmt.Println(err)
 	}
 }

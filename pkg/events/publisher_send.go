@@ -64,9 +64,9 @@ func (p *Publisher) final(ctx context.Context, err error, since time.Duration) e
 		return fmt.Errorf("publish: the server takes %d bytes at most: set its max_payload to 1 MiB: %w", p.Conn.MaxPayload(), err)
 	case p.Conn.IsClosed(), p.Conn.IsDraining(), errors.Is(err, nats.ErrConnectionClosed):
 		return fmt.Errorf("publish: the connection is closed, make a new Publisher: %w", err)
-	case errors.As(err, &api) && api.ErrorCode == errTemporarilyUnavailable:
+	case errors.As(err, &api) && (api.ErrorCode == errTemporarilyUnavailable || api.ErrorCode == errInProcess):
 		return nil
-	case errors.As(err, &api) && api.ErrorCode == errStoreFailed:
+	case errors.As(err, &api) && (api.ErrorCode == errStoreFailed || api.ErrorCode == errStoreFull):
 		return fmt.Errorf("publish: the stream can't store it, look at its limits and at the server's disk: %w", err)
 	}
 	return fmt.Errorf("publish: %w", err)
@@ -75,7 +75,11 @@ func (p *Publisher) final(ctx context.Context, err error, since time.Duration) e
 // Codes of nats-server that nats.go has no names for.
 const (
 	errTemporarilyUnavailable jetstream.ErrorCode = 10008
+	errStoreFull              jetstream.ErrorCode = 10023
 	errStoreFailed            jetstream.ErrorCode = 10077
+	// errInProcess says that the nodes of a cluster are still storing an earlier
+	// attempt: the next one is told how that ended.
+	errInProcess jetstream.ErrorCode = 10158
 )
 
 // pause waits before the next attempt: from 100 ms doubled up to 2 s, each cut by

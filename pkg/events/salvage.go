@@ -17,10 +17,9 @@ func salvage(data []byte, shopToken, customerToken string, ev *Event) bool {
 	if found.s.End() != nil || found.twice || found.source != "/shops/"+shop || found.subject != customer || found.customer != customer {
 		return false
 	}
-	if found.time != "" && ev.Time.UnmarshalText([]byte(found.time)) != nil {
+	if found.time != "" && !readTime(found.time, &ev.Time) {
 		return false
 	}
-	ev.Time = ev.Time.UTC()
 	ev.ID, ev.Type, ev.Shop = found.id, Type(found.kind), shop
 	ev.Customer.ID, ev.Customer.Version = customer, found.version
 	return !found.badVersion && ev.settleVersion() == nil
