@@ -17,7 +17,12 @@ func newBackfillCommand() *cobra.Command {
 		Short: "Delivers every customer to one destination where the row differs",
 		Long: `Queues every customer for one destination. Its workers make each row anew, and
 send those that differ from what the destination was last given. Use it after
-shops, when or map were widened.`,
+shops, when or map were widened.
+
+What shops change meanwhile goes first: a backfill uses what is left of the
+destination's limits, and with --rate no more than so many customers a second. It
+takes as long as the sending; where it was cut short, run it again: those who were
+sent are passed over.`,
 		Args: cli.Exactly(0),
 	}
 	file, form, destination, bulk := configFlag(c), cli.OutputFlag(c), destinationFlag(c), bulkFlags(c)

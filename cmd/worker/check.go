@@ -29,7 +29,7 @@ instead, and exits with 2; or what the destinations are.`,
 	sample := c.Flags().String("render", "", "print what each destination would send for the customers or events in `file`")
 	shop := c.Flags().String("shop", "", "`shop` of bare customers in --render; the first that a destination names, or else \"shop\"")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, err := load(*file)
+		cfg, err := loadToDeliver(*file)
 		if err != nil {
 			return mistakesAs(*form, cmd.OutOrStdout(), err)
 		}

@@ -26,6 +26,7 @@ open until a newer version of the customer gets through, or a person discards it
 		newLettersGroupsCommand(),
 		newLettersShowCommand(),
 		newLettersReplayCommand(),
+		newLettersEditCommand(),
 		newLettersDiscardCommand(),
 		newLettersUndoCommand(),
 	)
@@ -49,7 +50,7 @@ func filterFlags(c *cobra.Command) *ops.Filter {
 // bulkFlags adds the flags of verbs that act on many letters.
 func bulkFlags(c *cobra.Command) *ops.Bulk {
 	b := new(ops.Bulk)
-	c.Flags().BoolVar(&b.DryRun, "dry-run", false, "only count what would be done")
+	c.Flags().BoolVar(&b.DryRun, "dry-run", false, "only say what would be done, letter by letter")
 	c.Flags().Var((*rateFlag)(&b.Rate), "rate", "at most this `number` a second; absent: as fast as it goes")
 	c.Flags().StringVar(&b.Note, "note", "", "`text` that says why, for the record; no customer data")
 	return b
@@ -91,24 +92,9 @@ func (a *ageFlag) String() string {
 }
 
 func (a *ageFlag) Set(s string) error {
-	days, isDays := strings.CutSuffix(s, "d")
-	var d time.Duration
-	var err error
-	if isDays {
-		var n float64
-		n, err = strconv.ParseFloat(days, 64)
-		if n > 36_500 {
-			n = 36_500 // a hundred years: more than a time.Duration holds is all the same
-		}
-		d = time.Duration(n * 24 * float64(time.Hour))
-	} else {
-		d, err = time.ParseDuration(s)
-	}
-	if err != nil || d < 0 {
-		return fmt.Errorf("want a time such as 90m, 12h or 7d")
-	}
+	d, err := ops.ParseAge(s)
 	*a = ageFlag(d)
-	return nil
+	return err
 }
 
 type rateFlag float64

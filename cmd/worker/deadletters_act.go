@@ -16,23 +16,40 @@ func newLettersReplayCommand() *cobra.Command {
 		Short: "Delivers dead letters' customers again, each to its destination only",
 		Long: `Queues the customers of the open dead letters that the flags select; without
 flags, of all. What is delivered is the customer's newest state, never an old
-copy, and only to the letter's destination. A letter closes when its customer
-gets through. A replay of a letter "in_doubt" says that you have looked, and
-that the provider does not have the customer.
+copy, as it was edited where it was, and only to the letter's destination. A letter
+closes when its customer gets through. A replay of a letter "in_doubt" says that
+you have looked, and that the provider does not have the customer.
+
+One that is cut short says what to go on by with --resume. --dry-run prints what
+would be sent, which is the customers' own data: mind where it goes.
 
 The exit code is 1 if any selected letter was not queued.`,
 		Args: cli.Exactly(0),
 	}
 	file, form, filter, bulk := configFlag(c), cli.OutputFlag(c), filterFlags(c), bulkFlags(c)
+	resume := c.Flags().String("resume", "", "go on with the replay of this `run`, with its own letters")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		resumed := cmd.Flags().Changed("resume")
+		if resumed && *filter != (ops.Filter{}) {
+			return cli.Usagef("--resume goes on with the letters that its replay selected: leave the other selecting flags out")
+		}
 		return atDesk(cmd, *file, func(ctx context.Context, d *ops.Desk) error {
-			var end func()
-			bulk.Progress, end = progress(cmd.ErrOrStderr(), "queued")
-			done, err := d.Replay(ctx, *filter, *bulk)
+			bulk.Row = rowWriter(cmd.OutOrStdout(), *form)
+			end := follow(ctx, cmd, d, *filter, bulk, "queued")
+			var done ops.ReplayResult
+			var err error
+			if resumed {
+				done, err = d.ResumeReplay(ctx, *resume, *bulk)
+			} else {
+				done, err = d.Replay(ctx, *filter, *bulk)
+			}
 			end()
 			words := fmt.Sprintf("queued %d of %s", done.Queued, count(done.Selected, "dead letter", "dead letters"))
 			if done.DryRun {
 				words = "would queue " + count(done.Selected, "dead letter", "dead letters")
+			}
+			if done.Run != "" {
+				words += "; go on with --resume " + done.Run
 			}
 			return told(cmd, *form, done, words, err)
 		})
@@ -51,8 +68,8 @@ customers stay at the destination as they are until a newer version comes.`,
 	file, form, filter, bulk := configFlag(c), cli.OutputFlag(c), filterFlags(c), bulkFlags(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		return atDesk(cmd, *file, func(ctx context.Context, d *ops.Desk) error {
-			var end func()
-			bulk.Progress, end = progress(cmd.ErrOrStderr(), "discarded")
+			bulk.Row = rowWriter(cmd.OutOrStdout(), *form)
+			end := follow(ctx, cmd, d, *filter, bulk, "discarded")
 			done, err := d.Discard(ctx, *filter, *bulk)
 			end()
 			words := fmt.Sprintf("discarded %d of %s", done.Discarded, count(done.Selected, "dead letter", "dead letters"))
@@ -81,6 +98,7 @@ are. --older-than counts from when the letter was written.`,
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		return atDesk(cmd, *file, func(ctx context.Context, d *ops.Desk) error {
 			var end func()
+			bulk.Row = rowWriter(cmd.OutOrStdout(), *form)
 			bulk.Progress, end = progress(cmd.ErrOrStderr(), "restored")
 			done, err := d.Undo(ctx, *filter, *bulk)
 			end()

@@ -192,11 +192,31 @@ func showLetter(w io.Writer, form cli.Output, l *ops.Whole) error {
 		fmt.Fprintf(w, "  the provider: %s\n", l.ProviderMessage)
 	}
 	fmt.Fprintf(w, "  fingerprint %s\nevent:\n", l.Fingerprint)
-	if err := showJSON(w, l.Event); err != nil || l.Row == nil {
+	if err := showJSON(w, l.Event); err != nil {
 		return err
+	}
+	if e := l.Edit; e != nil {
+		fmt.Fprintf(w, "edit of %s by %s%s:\n", e.At.Format(time.RFC3339), dash(e.By), noted(e.Note))
+		if err := showJSON(w, e.Patch); err != nil {
+			return err
+		}
+		fmt.Fprintln(w, "customer as edited:")
+		if err := showJSON(w, e.Customer); err != nil {
+			return err
+		}
+	}
+	if l.Row == nil {
+		return nil
 	}
 	fmt.Fprintln(w, "row:")
 	return showJSON(w, l.Row)
+}
+
+func noted(note string) string {
+	if note == "" {
+		return ""
+	}
+	return " (" + note + ")"
 }
 
 func showJSON(w io.Writer, data json.RawMessage) error {

@@ -17,8 +17,9 @@ func newDemoCommand() *cobra.Command {
 		Short: "Shows it all in one process: NATS, stand-ins of the providers, customers, faults",
 		Long: `Shows it all in one process, without configuration, server or account: a NATS
 server, stand-ins of the providers over real HTTP, sample customers of five shops
-who change while it runs, the usual faults, and the worker. At the end it checks
-that every event has one end and every provider the newest of every customer.`,
+who change while it runs, the usual faults, and the worker with its console. At
+the end it checks that every event has one end and every provider the newest of
+every customer.`,
 		Args: cli.Exactly(0),
 	}
 	customers := c.Flags().Int("customers", 2000, "`number` of customers")
@@ -31,7 +32,7 @@ that every event has one end and every provider the newest of every customer.`,
 		seen := isTerminal(out) && os.Getenv("TERM") != "dumb"
 		d := &demo.Demo{
 			Customers: *customers, Exit: *exit,
-			Load: readConfig, Make: makeDestination, Logger: newLogger,
+			Load: readConfig, Make: makeDestination, Site: newSite, Logger: newLogger,
 			Out: out, Terminal: seen, Color: seen && os.Getenv("NO_COLOR") == "",
 			Program: program(),
 		}

@@ -38,7 +38,10 @@ func atDesk(cmd *cobra.Command, file string, do func(ctx context.Context, d *ops
 		return err
 	}
 	defer streams.Close()
-	err = do(cmd.Context(), &ops.Desk{Config: cfg, Streams: streams, By: operator()})
+	err = do(cmd.Context(), &ops.Desk{Config: cfg, Streams: streams, By: operator(), Renderers: &ops.Renderers{Make: makeDestination}})
+	if _, misused := errors.AsType[*ops.Misuse](err); misused {
+		return &cli.UsageError{Err: err}
+	}
 	if unknown, ok := errors.AsType[*ops.UnknownDestination](err); ok {
 		if hint := suggest.Hint(unknown.Name, unknown.Known); hint != "" {
 			err = fmt.Errorf("%w; %s", err, hint)

@@ -12,14 +12,16 @@ func configFlag(c *cobra.Command) *string {
 	return c.Flags().StringP("config", "c", "", "the configuration `file`")
 }
 
-// load reads and checks the file that -c names.
-func load(path string) (*config.Config, error) {
+// load reads and checks the file that -c names. A file whose last destination was
+// taken out still serves the verbs that clean up after it.
+func load(path string) (*config.Config, error) { return loadFor(path, false) }
+
+// loadToDeliver is load for what has no use for a file without destinations.
+func loadToDeliver(path string) (*config.Config, error) { return loadFor(path, true) }
+
+func loadFor(path string, delivers bool) (*config.Config, error) {
 	if path == "" {
 		return nil, cli.Usagef("name the configuration file with -c FILE")
 	}
-	c, err := readConfig(path)
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
+	return readFor(path, delivers)
 }

@@ -46,5 +46,6 @@ func newRootCommand() *cobra.Command {
 		newAuditCommand(),
 		newBackfillCommand(),
 		newForgetCommand(),
+		newRemoveCommand(),
 	)
 }

@@ -16,9 +16,10 @@ func TestExitCodes(t *testing.T) {
 		}
 		return path
 	}
-	sound, mistaken := file("sound.yaml", "log: {level: info}\n"), file("mistaken.yaml", "lgo: {}\n")
 	// Nobody listens on port 1.
-	refusing := file("refusing.yaml", "destinations: [{name: a, provider: thulium, url: 'http://127.0.0.1:1', auth: {username: a, password: b}}]\n")
+	const destination = "destinations: [{name: a, provider: thulium, url: 'http://127.0.0.1:1', auth: {username: a, password: b}}]\n"
+	sound, mistaken := file("sound.yaml", "log: {level: info}\n"+destination), file("mistaken.yaml", "lgo: {}\n")
+	idle, refusing := file("idle.yaml", "log: {level: info}\n"), file("refusing.yaml", destination)
 	for _, test := range []struct {
 		args []string
 		want int
@@ -29,6 +30,8 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"check", "-c", refusing, "--online"}, 1},
 		{[]string{"check", "-c", refusing, "--online", "-o", "json"}, 1},
 		{[]string{"check", "-c", mistaken}, 2},
+		{[]string{"check", "-c", idle}, 2},
+		{[]string{"run", "-c", idle}, 2},
 		{[]string{"check", "-c", mistaken, "-o", "json"}, 2},
 		{[]string{"check", "-c", filepath.Join(dir, "gone.yaml")}, 2},
 		{[]string{"check", "-c", sound, "--render", filepath.Join(dir, "gone.ndjson")}, 2},

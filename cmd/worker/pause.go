@@ -41,16 +41,26 @@ func newResumeCommand() *cobra.Command {
 		Short: "Starts a destination that is paused, or has a blocked one try at once",
 		Long: `Starts a destination that was paused. One that is not paused but blocked, or away,
 tries at once. Where it was blocked because it refused everything, its refusals
-are taken for its word on each customer from now on, and become dead letters.`,
+are taken for its word on each customer from now on, and become dead letters.
+
+A destination is blocked, too, where the streams are not those that it was worked
+on with: the ledger was emptied, or the customers are in a stream that was made
+anew. Put them back if you can. With --accept it goes on with what is there: all
+customers are read anew and held against the ledger, and those that the ledger
+does not know are created at the provider, once more where it has them.`,
 		Args: cli.Exactly(0),
 	}
 	file, destination, note := configFlag(c), destinationFlag(c), noteFlag(c)
+	accept := c.Flags().Bool("accept", false, "go on although the streams are not those of before")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		name, err := destination()
 		if err != nil {
 			return err
 		}
 		return atDesk(cmd, *file, func(ctx context.Context, d *ops.Desk) error {
+			if *accept {
+				return acceptStreams(ctx, cmd, d, name, *note)
+			}
 			was, err := d.Resume(ctx, name, *note)
 			if err != nil {
 				return err
@@ -65,4 +75,17 @@ are taken for its word on each customer from now on, and become dead letters.`,
 		})
 	}
 	return c
+}
+
+func acceptStreams(ctx context.Context, cmd *cobra.Command, d *ops.Desk, name, note string) error {
+	accepted, err := d.Accept(ctx, name, note)
+	switch {
+	case err != nil:
+		return err
+	case accepted == "":
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: its streams are those of before; there is nothing to accept\n", name)
+	default:
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s goes on, and reads all customers anew, although %s\n", name, accepted)
+	}
+	return err
 }

@@ -28,11 +28,12 @@ flight is finished, the rest handed back.`,
 	}
 	file := configFlag(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, err := load(*file)
+		cfg, err := loadToDeliver(*file)
 		if err != nil {
 			return err
 		}
-		w := &worker.Worker{Config: cfg, Make: makeDestination, Log: newLogger(cfg.Log, cmd.ErrOrStderr())}
+		log := newLogger(cfg.Log, cmd.ErrOrStderr())
+		w := &worker.Worker{Config: cfg, Make: makeDestination, Site: newSite(cfg, log), Log: log}
 		return w.Run(cmd.Context())
 	}
 	return c

@@ -24,47 +24,52 @@ type provider interface {
 	Probe(ctx context.Context) error
 }
 
-// newSink makes the sink of a destination. Only here are providers told apart.
-// The caller's Timeout is the destination's unless it is set. What is wrong in
-// the destination's options is *config.Mistakes.
-func newSink(d *config.Destination, caller sinks.Caller) (provider, error) {
-	if caller.Timeout == 0 {
-		caller.Timeout = d.Timeout
-	}
+// maker is how the worker makes one destination's sink.
+type maker struct {
+	schema  *sinks.Schema
+	options any // to be read from the file before open is called
+	open    func() (provider, error)
+}
+
+// makerOf returns the maker of a destination's provider; false if there is no such
+// provider. Only here are providers told apart.
+func makerOf(d *config.Destination, caller sinks.Caller) (maker, bool) {
 	secret := func(key string) string { return string(d.Auth[key]) }
 	switch d.Provider {
 	case "thulium":
 		cfg := thulium.Config{URL: d.URL, Username: secret("username"), Password: secret("password"), Caller: caller}
-		if err := config.DecodeOptions(d.Options, &cfg.Options); err != nil {
-			return nil, err
-		}
-		return opened(thulium.New(cfg))
+		return maker{thulium.Schema(), &cfg.Options, func() (provider, error) { return opened(thulium.New(cfg)) }}, true
 	case "cartum":
 		cfg := cartum.Config{URL: d.URL, Login: secret("login"), Password: secret("password"), Caller: caller}
-		if err := config.DecodeOptions(d.Options, &cfg.Options); err != nil {
-			return nil, err
-		}
-		return opened(cartum.New(cfg))
+		return maker{cartum.Schema(), &cfg.Options, func() (provider, error) { return opened(cartum.New(cfg)) }}, true
 	case "aplaut":
 		cfg := aplaut.Config{URL: d.URL, Token: secret("token"), Caller: caller}
-		if err := config.DecodeOptions(d.Options, &cfg.Options); err != nil {
-			return nil, err
-		}
-		return opened(aplaut.New(cfg))
+		return maker{aplaut.Schema(), &cfg.Options, func() (provider, error) { return opened(aplaut.New(cfg)) }}, true
 	case "virtualpos":
 		cfg := virtualpos.Config{URL: d.URL, APIKey: secret("apikey"), Caller: caller}
-		if err := config.DecodeOptions(d.Options, &cfg.Options); err != nil {
-			return nil, err
-		}
-		return opened(virtualpos.New(cfg))
+		return maker{virtualpos.Schema(), &cfg.Options, func() (provider, error) { return opened(virtualpos.New(cfg)) }}, true
 	case "ecomcharge":
 		cfg := ecomcharge.Config{URL: d.URL, ShopID: secret("shop_id"), SecretKey: secret("secret_key"), Caller: caller}
-		if err := config.DecodeOptions(d.Options, &cfg.Options); err != nil {
-			return nil, err
-		}
-		return opened(ecomcharge.New(cfg))
+		return maker{ecomcharge.Schema(), &cfg.Options, func() (provider, error) { return opened(ecomcharge.New(cfg)) }}, true
 	}
-	return nil, fmt.Errorf("%s is not built in", d.Provider)
+	return maker{}, false
+}
+
+// newSink makes the sink of a destination. The caller's Timeout is the
+// destination's unless it is set. What is wrong in the destination's options is
+// *config.Mistakes.
+func newSink(d *config.Destination, caller sinks.Caller) (provider, error) {
+	if caller.Timeout == 0 {
+		caller.Timeout = d.Timeout
+	}
+	m, ok := makerOf(d, caller)
+	if !ok {
+		return nil, fmt.Errorf("%s is not built in", d.Provider)
+	}
+	if err := config.DecodeOptions(d.Options, m.options); err != nil {
+		return nil, err
+	}
+	return m.open()
 }
 
 // opened keeps a nil sink from becoming a provider that is not nil.
@@ -77,17 +82,26 @@ func opened[S provider](sink S, err error) (provider, error) {
 
 // newRenderer compiles a destination's expressions.
 func newRenderer(d *config.Destination, mapper sinks.Mapper) (*mapping.Renderer, []config.Mistake) {
-	r, problems := mapping.Compile(mapper, mapping.Rules{Shops: d.Shops, When: d.When, Map: d.Map})
+	m, _ := makerOf(d, sinks.Caller{}) // of an unknown provider any field is known
+	r, problems := mapping.Compile(mapper, mapping.Rules{Shops: d.Shops, When: d.When, Map: d.Map, Schema: m.schema})
 	var mistakes []config.Mistake
 	for _, p := range problems {
-		mistakes = append(mistakes, d.Mistake(p.Offset, p.Message, p.Hint, p.Keys...))
+		at := d.Mistake(p.Offset, p.Message, p.Hint, p.Keys...)
+		if p.AtKey {
+			at = d.MistakeAtKey(p.Message, p.Hint, p.Keys...)
+		}
+		mistakes = append(mistakes, at)
 	}
 	return r, mistakes
 }
 
 // readConfig reads a file and finds every mistake in it, also those that only
 // the providers and the expressions know of.
-func readConfig(path string) (*config.Config, error) {
+func readConfig(path string) (*config.Config, error) { return readFor(path, false) }
+
+// readFor is readConfig; for a verb that delivers, a file without destinations is a
+// mistake too.
+func readFor(path string, delivers bool) (*config.Config, error) {
 	c, err := config.Load(path)
 	all, mistaken := errors.AsType[*config.Mistakes](err)
 	if err != nil && !mistaken {
@@ -95,6 +109,9 @@ func readConfig(path string) (*config.Config, error) {
 	}
 	if !mistaken {
 		all = &config.Mistakes{File: path}
+	}
+	if delivers && len(c.Destinations) == 0 {
+		all.Add(c.NoDestinations())
 	}
 	for i := range c.Destinations {
 		d := &c.Destinations[i]

@@ -19,7 +19,8 @@ type Config struct {
 	Workers      Workers       `yaml:"workers"`
 	Destinations []Destination `yaml:"destinations"`
 
-	file *file
+	file         *file
+	destinations place // where they stand, or would
 }
 
 // NATS says where JetStream is.
@@ -120,6 +121,12 @@ func (c *Config) Destination(name string) *Destination {
 		}
 	}
 	return nil
+}
+
+// NoDestinations is the mistake of a file that is to be delivered by and names no
+// destination.
+func (c *Config) NoDestinations() Mistake {
+	return c.destinations.mistake("names no destination, so nothing would be delivered", "write one, with name, provider, url and auth")
 }
 
 // File is the file's name as it was given to Load.

@@ -66,7 +66,7 @@ type Batch struct {
 // Rate bounds the calls of the whole fleet to this destination.
 type Rate struct {
 	CallsPerSecond float64 `yaml:"calls_per_second"` // 0: no limit
-	Concurrency    int     `yaml:"concurrency"`      // calls at once of one worker; 4
+	Concurrency    int     `yaml:"concurrency"`      // calls at once, of all workers; 4
 }
 
 // Retry says how rows that failed are tried again.

@@ -11,6 +11,7 @@ import (
 
 // destinations checks each and what has to hold between them.
 func (r *rules) destinations(p place, c *Config) {
+	c.destinations = p
 	names := map[string]place{}
 	for i := range c.Destinations {
 		at, d := p.item(i), &c.Destinations[i]
@@ -188,6 +189,25 @@ func divisors(n int) string {
 		}
 	}
 	return strings.Join(out, ", ")
+}
+
+// MistakeAtKey places a mistake at the name of one of the destination's keys, and
+// not at what it is set to.
+func (d *Destination) MistakeAtKey(message, hint string, keys ...string) Mistake {
+	mistake := d.Mistake(0, message, hint, keys...)
+	above := d.node
+	for i, key := range keys {
+		if above == nil {
+			break
+		}
+		for _, e := range above.entries {
+			if e.key.text == key && i == len(keys)-1 {
+				mistake.Line, mistake.Column = e.key.line, e.key.column
+			}
+		}
+		above = above.get(key)
+	}
+	return mistake
 }
 
 // Mistake places a mistake at one of the destination's keys; offset is the

@@ -30,6 +30,7 @@ type Demo struct {
 
 	Load   func(path string) (*config.Config, error) // reads and checks a configuration
 	Make   worker.Maker
+	Site   func(*config.Config, zerolog.Logger) worker.Site // nil: health and metrics only
 	Logger func(c config.Log, w io.Writer) zerolog.Logger
 
 	Out      io.Writer
@@ -116,7 +117,7 @@ var errInterrupted = errors.New("interrupted before all was settled")
 func (d *Demo) open(s *stage) {
 	fmt.Fprintf(d.Out, "custsync demo: %s customers of five shops, %d providers, one worker.\n", count(d.Customers), len(s.providers))
 	for _, line := range [][2]string{
-		{"configuration", s.file}, {"worker's log", s.logPath()}, {"NATS", s.server.URL()}, {"HTTP", s.httpURL()},
+		{"configuration", s.file}, {"worker's log", s.logPath()}, {"NATS", s.server.URL()}, {"console", s.httpURL()},
 	} {
 		fmt.Fprintf(d.Out, "  %-14s %s\n", line[0], line[1])
 	}

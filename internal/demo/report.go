@@ -115,6 +115,7 @@ func (d *Demo) suggest(s *stage, balances []*balance) {
 	on := " -c " + s.file
 	fmt.Fprintf(d.Out, "\nThe worker goes on until Ctrl-C; then all of this is removed. Meanwhile, try:\n")
 	tries := [][2]string{
+		{"the console", s.httpURL()},
 		{"metrics", s.httpURL() + "metrics"},
 		{"how it goes", d.Program + " status" + on},
 		{"one customer", d.Program + " status" + on + " " + c.shop + " " + c.state.ID},

@@ -80,6 +80,9 @@ func (s *stage) build(ctx context.Context, d *Demo) error {
 	}
 	s.shop = newShop(&events.Publisher{Conn: s.nc}, s.customers)
 	s.worker = &worker.Worker{Config: s.config, Make: d.Make, Log: d.Logger(s.config.Log, s.log), Name: "demo", Listener: s.http}
+	if d.Site != nil {
+		s.worker.Site = d.Site(s.config, s.worker.Log)
+	}
 	return nil
 }
 

@@ -9,6 +9,9 @@ import (
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/parser"
 	"github.com/expr-lang/expr/types"
+
+	"github.com/custsync/custsync/internal/config/suggest"
+	"github.com/custsync/custsync/pkg/sinks"
 )
 
 // compiler compiles a destination's expressions and notes what they need.
@@ -37,7 +40,8 @@ func (c *compiler) compile(text string, condition bool, keys ...string) (*expres
 	if condition {
 		typed = append(typed, expr.AsBool())
 	}
-	if _, err := expr.Compile(text, typed...); err != nil {
+	checked, err := expr.Compile(text, append(typed, expr.Optimize(false))...)
+	if err != nil {
 		return nil, []Problem{problem(err, keys)}
 	}
 	untyped := types.Map{customer: types.Any, shop: types.Any}
@@ -47,7 +51,39 @@ func (c *compiler) compile(text string, condition bool, keys ...string) (*expres
 		return nil, []Problem{problem(err, keys)}
 	}
 	names.note(c.needs)
-	return &expression{key: strings.Join(keys, "."), text: text, program: program}, nil
+	return &expression{key: strings.Join(keys, "."), text: text, program: program, shape: shapeOf(checked.Node())}, nil
+}
+
+// fit returns what the field of that name takes, and what is wrong with setting it
+// to the expression's value; the expression may be nil.
+func fit(schema *sinks.Schema, name string, value *expression) (sinks.Form, []Problem) {
+	keys := []string{"map", name}
+	form := schema.Form(name)
+	if form == sinks.NoField {
+		return form, []Problem{{Keys: keys, AtKey: true, Message: "is no field that can be mapped", Hint: nearest(schema, name)}}
+	}
+	if value == nil {
+		return form, nil
+	}
+	if want := misfit(form, value.shape); want != "" {
+		return form, []Problem{{Keys: keys, Message: want + ", and this is " + value.shape.what() + " for every customer"}}
+	}
+	return form, nil
+}
+
+// nearest says which field was probably meant, also in an object whose names are open.
+func nearest(schema *sinks.Schema, name string) string {
+	names := schema.Names()
+	known := names
+	if _, inner, nested := strings.Cut(name, "."); nested {
+		for _, group := range schema.Open {
+			known = append(known, group+"."+inner)
+		}
+	}
+	if hint := suggest.Hint(name, known); strings.HasPrefix(hint, "did you mean") {
+		return hint
+	}
+	return "known here: " + strings.Join(names, ", ")
 }
 
 // environment is what expressions see, with types.

@@ -15,6 +15,7 @@ type expression struct {
 	key     string // when, or map and the field
 	text    string
 	program *vm.Program
+	shape   shape // of its value, for every customer
 }
 
 func (e *expression) failure(what string) *Error {

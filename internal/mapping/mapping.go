@@ -14,7 +14,9 @@
 // The value of a mapped field: nil leaves the provider's value alone, also where
 // the default mapping would have sent one; clear() clears it. A key is the
 // provider's name of the field, with one dot for a field in an object:
-// custom_fields.ltv.
+// custom_fields.ltv. Compile refuses names that the provider's Schema doesn't have,
+// and expressions that yield a list or an object where the field takes none; where
+// only a customer shows that, its row has the error.
 //
 // Promise: a failure on one customer is a *Error with the expression in it, and
 // never the customer's data.
@@ -39,11 +41,14 @@ type Rules struct {
 	Shops []string          // the shops let through; none: all
 	When  string            // the expression that lets a customer through; empty: all
 	Map   map[string]string // the provider's field to the expression of its value
+
+	Schema *sinks.Schema // the fields that Map may set, and what they take; nil: any
 }
 
 // Problem is a mistake in an expression.
 type Problem struct {
 	Keys    []string // of the expression: when, or map and the field
+	AtKey   bool     // the field's name is meant, and not the expression
 	Offset  int      // of the character in the expression, from 0
 	Message string
 	Hint    string // what to write instead; may be empty
@@ -78,14 +83,22 @@ var _ pipeline.Renderer = (*Renderer)(nil)
 // field is one line of map.
 type field struct {
 	group, name string
+	form        sinks.Form // NoField: anything goes
 	value       *expression
+}
+
+func (f *field) key() string {
+	if f.group == "" {
+		return f.name
+	}
+	return f.group + "." + f.name
 }
 
 // state is what one Render works with.
 type state struct {
-	record, spare sinks.Record
-	buffer        []byte
-	evaluator     evaluator
+	record    sinks.Record
+	buffer    []byte
+	evaluator evaluator
 }
 
 // Compile returns the renderer of rules, or all that is wrong with them.
@@ -104,10 +117,19 @@ func Compile(mapper sinks.Mapper, rules Rules) (*Renderer, []Problem) {
 	}
 	for _, key := range slices.Sorted(maps.Keys(rules.Map)) {
 		value, wrong := c.compile(rules.Map[key], false, "map", key)
-		problems = append(problems, wrong...)
 		f := field{name: key, value: value}
+		if rules.Schema != nil {
+			var misfits []Problem
+			f.form, misfits = fit(rules.Schema, key, value)
+			wrong = append(wrong, misfits...)
+		}
+		problems = append(problems, wrong...)
 		if group, name, nested := strings.Cut(key, "."); nested {
 			f.group, f.name = group, name
+			if _, whole := rules.Map[group]; whole {
+				problems = append(problems, Problem{Keys: []string{"map", key}, AtKey: true,
+					Message: "is a part of " + group + ", which is mapped as a whole", Hint: "map either the whole or its parts"})
+			}
 		}
 		r.fields = append(r.fields, f)
 	}
@@ -141,12 +163,19 @@ func (r *Renderer) Render(ev *events.Event) (pipeline.Rendered, error) {
 		}
 	}
 	r.mapper.Map(ev, &s.record)
+	var misfits []sinks.FieldError
 	for i := range r.fields {
-		if err := s.apply(&r.fields[i]); err != nil {
+		what, err := s.apply(&r.fields[i])
+		if err != nil {
 			return pipeline.Rendered{}, err
 		}
+		if what != "" {
+			misfits = append(misfits, sinks.FieldError{Field: r.fields[i].key(), Message: what})
+		}
 	}
-	out.Errors = r.mapper.Check(&s.record)
+	if out.Errors = misfits; misfits == nil {
+		out.Errors = r.mapper.Check(&s.record)
+	}
 	s.buffer = s.record.AppendJSON(s.buffer[:0])
 	out.Body = bytes.Clone(s.buffer)
 	out.Hash = sinks.Hash(out.Body)
@@ -154,50 +183,35 @@ func (r *Renderer) Render(ev *events.Event) (pipeline.Rendered, error) {
 	return out, nil
 }
 
-// apply puts the value of a mapped field into the record.
-func (s *state) apply(f *field) error {
+// apply puts the value of a mapped field into the record, and says what the field
+// wants instead where it takes no such value.
+func (s *state) apply(f *field) (misfits string, err error) {
 	value, err := s.evaluator.run(f.value)
 	if err != nil {
-		return err
+		return "", err
 	}
 	set, ok := toField(value)
 	if !ok {
-		return f.value.failure("the value is no JSON")
+		return "", f.value.failure("the value is no JSON")
 	}
 	if f.group == "" && s.hasGroup(f.name) {
-		s.remove(func(old *sinks.Field) bool { return old.Group == f.name })
+		s.record.Remove(func(old sinks.Field) bool { return old.Group == f.name })
 	}
 	if value == nil {
-		if s.record.Get(f.group, f.name) != nil {
-			s.remove(func(old *sinks.Field) bool { return old.Group == f.group && old.Name == f.name })
-		}
-		return nil
+		s.record.Remove(func(old sinks.Field) bool { return old.Group == f.group && old.Name == f.name })
+		return "", nil
 	}
 	set.Group, set.Name = f.group, f.name
 	s.record.Set(set)
-	return nil
+	return misfit(f.form, shapeIn(&set)), nil
 }
 
 func (s *state) hasGroup(name string) bool {
 	return slices.ContainsFunc(s.record.Fields(), func(f sinks.Field) bool { return f.Group == name })
 }
 
-// remove takes the fields out that match.
-func (s *state) remove(match func(*sinks.Field) bool) {
-	s.spare.Reset()
-	s.spare.Apart(s.record.ApartKey())
-	fields := s.record.Fields()
-	for i := range fields {
-		if !match(&fields[i]) {
-			s.spare.Set(fields[i])
-		}
-	}
-	s.record, s.spare = s.spare, s.record
-}
-
 // forget empties the state, so that the pool keeps no customer alive.
 func (s *state) forget() {
 	s.record.Reset()
-	s.spare.Reset()
 	s.evaluator.forget()
 }

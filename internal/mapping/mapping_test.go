@@ -19,9 +19,9 @@ type provider struct{}
 func (provider) Map(ev *events.Event, rec *sinks.Record) {
 	c := &ev.Customer
 	rec.Text("identifier", c.ID)
+	rec.Apart("email")
 	if c.Email.Has() {
 		rec.Text("email", c.Email.V)
-		rec.Apart(strings.ToLower(c.Email.V))
 	}
 	if c.Group.Has() {
 		rec.Text("group", c.Group.V)
@@ -222,6 +222,9 @@ func lines(problems []Problem) string {
 	var out []string
 	for _, p := range problems {
 		line := fmt.Sprintf("%d: %s", p.Offset, p.Message)
+		if p.AtKey {
+			line = "key: " + p.Message
+		}
 		if p.Hint != "" {
 			line += "; " + p.Hint
 		}
@@ -295,6 +298,11 @@ func TestRenderEnds(t *testing.T) {
 	got, err = compile(Rules{Map: map[string]string{"group": "nil"}}).Render(event(t, full))
 	if err != nil || got.Apart != "ann@example.org" {
 		t.Errorf("apart: got %q, %v, want the mail address", got.Apart, err)
+	}
+	// Two customers who are mapped to one mail address are one at the provider.
+	got, err = compile(Rules{Map: map[string]string{"email": `" Team@example.org"`}}).Render(event(t, full))
+	if err != nil || got.Apart != "team@example.org" {
+		t.Errorf("apart after mapping: got %q, %v, want the mail address that is sent", got.Apart, err)
 	}
 	deleted := event(t, "")
 	deleted.Type = events.Deleted

@@ -1,12 +1,12 @@
 package ops
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
-	"sync"
 
-	"github.com/custsync/custsync/pkg/ledger"
 	"github.com/custsync/custsync/pkg/stream"
 )
 
@@ -45,6 +45,18 @@ func (c *Counts) add(s State) {
 	case Lost:
 		c.Lost++
 	}
+}
+
+func (c *Counts) sum(o Counts) {
+	c.InStep += o.InStep
+	c.Waiting += o.Waiting
+	c.Dead += o.Dead
+	c.Discarded += o.Discarded
+	c.Filtered += o.Filtered
+	c.Skipped += o.Skipped
+	c.NotOwed += o.NotOwed
+	c.Lost += o.Lost
+	c.Regressed += o.Regressed
 }
 
 // Audit is the account of all customers.
@@ -88,70 +100,58 @@ func (d *Desk) Audit(ctx context.Context, progress func(customers int)) (*Audit,
 		assessors = append(assessors, a)
 		audit.Destinations = append(audit.Destinations, DestinationAudit{Name: name})
 	}
-	for keys, err := range d.Streams.Keys(ctx) {
-		if err != nil {
-			return nil, fmt.Errorf("audit: %w", err)
-		}
-		newest, err := d.newest(ctx, keys)
-		if err != nil {
-			return nil, fmt.Errorf("audit: %w", err)
-		}
-		audit.Customers += len(keys)
-		for i, a := range assessors {
-			matters, err := a.assess(ctx, keys, newest)
-			if err != nil {
-				return nil, fmt.Errorf("audit %s: %w", a.destination, err)
-			}
-			audit.take(i, matters)
-		}
-		if progress != nil {
-			progress(audit.Customers)
-		}
+	if err := audit.walk(ctx, d.Streams, assessors, progress); err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
 	}
+	slices.SortFunc(audit.LostCustomers, func(a, b LostCustomer) int {
+		return cmp.Or(strings.Compare(a.Destination, b.Destination), strings.Compare(a.Shop, b.Shop), strings.Compare(a.Customer, b.Customer))
+	})
 	return audit, nil
 }
 
-func (a *Audit) take(destination int, matters []matter) {
-	of := &a.Destinations[destination]
-	for i := range matters {
-		m := &matters[i]
-		a.Counts.add(m.state)
-		of.Counts.add(m.state)
-		if m.state != Lost || len(a.LostCustomers) == maxLostCustomers {
-			continue
-		}
-		tokens := strings.SplitN(m.key, ".", 3)
-		lost := LostCustomer{Destination: of.Name, Shop: plain(tokens[1]), Customer: plain(tokens[2])}
-		if m.newest != nil {
-			lost.Version = m.newest.Version
-		}
-		a.LostCustomers = append(a.LostCustomers, lost)
+// walk accounts for all customers, as many at a time as fit in memory.
+func (a *Audit) walk(ctx context.Context, streams *stream.Streams, assessors []*assessor, progress func(customers int)) error {
+	census, err := streams.Census(ctx)
+	if err != nil {
+		return err
 	}
+	for nr := range census.Rolls() {
+		roll, err := census.Roll(ctx, nr)
+		if err != nil {
+			return err
+		}
+		judged, err := judgeAll(ctx, roll, assessors)
+		if err != nil {
+			return err
+		}
+		for i, of := range assessors {
+			err := of.account(ctx, roll, judged[i], func(counts Counts, lost []matter) { a.take(i, counts, lost) })
+			if err != nil {
+				return fmt.Errorf("%s: %w", of.destination, err)
+			}
+		}
+		a.Customers += roll.Len()
+		if progress != nil {
+			progress(a.Customers)
+		}
+	}
+	return nil
 }
 
-// newestAtOnce is how many customers' states are asked for at the same time:
-// the answers take a round trip each, and the server is to serve workers too.
-const newestAtOnce = 4
-
-// newest reads the newest states of a window of customers.
-func (d *Desk) newest(ctx context.Context, keys []ledger.Key) ([]*stream.State, error) {
-	states := make([]*stream.State, len(keys))
-	errs := make([]error, newestAtOnce)
-	var wg sync.WaitGroup
-	for n := range newestAtOnce {
-		wg.Go(func() {
-			for i := n; i < len(keys) && errs[n] == nil; i += newestAtOnce {
-				if states[i], errs[n] = d.Streams.Newest(ctx, keys[i]); states[i] != nil {
-					states[i].Data = nil // the window holds marks only
-				}
-			}
-		})
-	}
-	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return nil, err
+func (a *Audit) take(destination int, counts Counts, lost []matter) {
+	of := &a.Destinations[destination]
+	a.Counts.sum(counts)
+	of.Counts.sum(counts)
+	for i := range lost {
+		m := &lost[i]
+		if len(a.LostCustomers) == maxLostCustomers {
+			break
 		}
+		tokens := strings.SplitN(m.key, ".", 3)
+		one := LostCustomer{Destination: of.Name, Shop: plain(tokens[1]), Customer: plain(tokens[2])}
+		if m.newest != nil {
+			one.Version = m.newest.Version
+		}
+		a.LostCustomers = append(a.LostCustomers, one)
 	}
-	return states, nil
 }

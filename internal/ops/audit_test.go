@@ -2,6 +2,7 @@ package ops
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -232,5 +233,44 @@ func TestBackfillSendsWhatDiffers(t *testing.T) {
 	}
 	if _, err := f.desk.Backfill(testContext(t), "none", Bulk{}); err == nil {
 		t.Error("to an unknown destination: got no error")
+	}
+}
+
+// A backfill wakes only so many customers at a time, and says so where nobody works
+// them off.
+func TestBackfillWaitsForRoom(t *testing.T) {
+	f := newFleet(t, "")
+	f.start()
+	const n = fillAwake + 600
+	for i := range n {
+		f.publish(fmt.Sprint("c", i), 1, "Adams")
+	}
+	until(t, "all are in step", func() bool { return f.audit().InStep == 2*n })
+	f.halt()
+	ctx := testContext(t)
+	until(t, "the worker is gone", func() bool {
+		board, err := f.desk.Streams.Board(ctx)
+		return err == nil && len(board.Members) == 0
+	})
+	got, err := f.desk.Backfill(ctx, "two", Bulk{})
+	var nobody *NobodyWorks
+	if !errors.As(err, &nobody) || got.Queued < fillAwake || got.Queued >= n {
+		t.Fatalf("got %+v and error %v, want that nobody works", got, err)
+	}
+	f.start()
+	rows := f.two.Book().Counters().Rows
+	if got, err := f.desk.Backfill(ctx, "two", Bulk{}); err != nil || got.Queued != n {
+		t.Fatalf("got %+v and error %v, want %d queued", got, err, n)
+	}
+	until(t, "all are looked at", func() bool {
+		fired, err := f.desk.Streams.Fired(ctx, "two")
+		waits, err2 := f.desk.Streams.Retrying(ctx, "two")
+		return err == nil && err2 == nil && fired == 0 && waits == 0
+	})
+	if got := f.two.Book().Counters().Rows - rows; got != 0 {
+		t.Errorf("%d rows were sent, and all are held", got)
+	}
+	if got := f.audit(); got.InStep != 2*n {
+		t.Errorf("got %+v, want all in step", got.Counts)
 	}
 }

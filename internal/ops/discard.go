@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/custsync/custsync/pkg/deadletter"
 	"github.com/custsync/custsync/pkg/ledger"
 	"github.com/custsync/custsync/pkg/pipeline"
@@ -32,8 +34,6 @@ type discardNote struct {
 const (
 	verbDiscard = "discard"
 	verbUndo    = "undo"
-
-	discardWindow = 200
 )
 
 // Discard closes open dead letters for good: their customers stay at the
@@ -41,43 +41,33 @@ const (
 //
 // The ledger is its shards' owners' to write, but for this word: "dead" becomes
 // "discarded" by compare-and-set. An owner that knew the entry before loses its
-// next write of it, and reads it again. The letter goes last, so that what is cut
-// short can be done again.
+// next write of it, and reads it again. The letter goes last; whoever stops a
+// discard lets the window that is under way come to its end.
 func (d *Desk) Discard(ctx context.Context, f Filter, b Bulk) (DiscardResult, error) {
 	done := DiscardResult{DryRun: b.DryRun}
 	pace := pace{rate: b.Rate}
 	var wrong []error
-	var window []*deadletter.Letter
-	flush := func() {
-		if len(window) == 0 || b.DryRun {
-			return
+	var err error
+	done.Selected, err = d.windows(ctx, f.query(), f.Destination, pace.window(letterWindow), &wrong, func(window []*deadletter.Letter) error {
+		if b.DryRun {
+			for _, l := range window {
+				w := would(l, WouldDiscard)
+				if err := b.row(&w); err != nil {
+					return err
+				}
+			}
+			return nil
 		}
-		err := pace.wait(ctx, len(window))
-		if err == nil {
-			err = d.discard(ctx, window, b.Note, &done)
+		if err := pace.wait(ctx, len(window)); err != nil {
+			return err
 		}
-		if err != nil {
-			wrong = keep(wrong, err)
-		}
-		window = nil
+		err := byDestination(window, func(letters []*deadletter.Letter) error {
+			return d.discard(ctx, letters, b.Note, &done)
+		})
 		b.tell(done.Discarded)
-	}
-	for l, err := range d.stored(ctx, f) {
-		done.Selected++
-		if err != nil {
-			wrong = keep(wrong, err)
-			continue
-		}
-		if len(window) > 0 && (len(window) >= pace.window(discardWindow) || window[0].Destination != l.Destination) {
-			flush()
-		}
-		if ctx.Err() != nil {
-			break
-		}
-		window = append(window, l)
-	}
-	flush()
-	return done, errors.Join(wrong...)
+		return err
+	})
+	return done, errors.Join(append(wrong, err)...)
 }
 
 // discard closes letters of one destination.
@@ -90,10 +80,14 @@ func (d *Desk) discard(ctx context.Context, letters []*deadletter.Letter, note s
 	if err := d.Streams.NoteAll(ctx, verbDiscard, destination, notes); err != nil {
 		return err
 	}
-	changed, err := d.reword(ctx, letters, ledger.Dead, ledger.Discarded)
+	changed, err := d.rewrite(ctx, letters, reword(ledger.Dead, ledger.Discarded))
 	if err != nil {
 		return fmt.Errorf("discard: %w", err)
 	}
+	// What the ledger says is discarded no list shows again: its data go now, even
+	// where whoever asked has left meanwhile.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropTakes)
+	defer cancel()
 	for i, l := range letters {
 		if !changed[i] {
 			done.Moved++
@@ -107,10 +101,22 @@ func (d *Desk) discard(ctx context.Context, letters []*deadletter.Letter, note s
 	return nil
 }
 
-// reword changes the last end of the letters' customers from one word to another
-// where it is the letter's own, and tells where it did. All letters are of one
+// dropTakes bounds the dropping of one window of letters.
+const dropTakes = 30 * time.Second
+
+// reword changes an end from one word to another.
+func reword(from, to string) func(int, *ledger.Settled) bool {
+	return func(_ int, end *ledger.Settled) bool {
+		is := end.Outcome == from
+		end.Outcome, end.At = to, time.Now().UTC()
+		return is
+	}
+}
+
+// rewrite changes the last end of the letters' customers where it is the letter's
+// own and change has it so, and tells where it did. All letters are of one
 // destination.
-func (d *Desk) reword(ctx context.Context, letters []*deadletter.Letter, from, to string) ([]bool, error) {
+func (d *Desk) rewrite(ctx context.Context, letters []*deadletter.Letter, change func(i int, end *ledger.Settled) bool) ([]bool, error) {
 	changed := make([]bool, len(letters))
 	book, err := d.Streams.Ledger(ctx, letters[0].Destination)
 	if err != nil {
@@ -138,12 +144,13 @@ func (d *Desk) reword(ctx context.Context, letters []*deadletter.Letter, from, t
 		var of []int
 		for n, i := range open {
 			entry := found[n].Entry
-			s := entry.Settled
-			if s == nil || s.Outcome != from || s.Seq != letters[i].Seq {
+			if entry.Settled == nil || entry.Settled.Seq != letters[i].Seq {
 				continue
 			}
-			end := *s
-			end.Outcome, end.At = to, time.Now().UTC()
+			end := *entry.Settled
+			if !change(i, &end) {
+				continue
+			}
 			entry.Settled = &end
 			writes = append(writes, pipeline.Write{Key: keys[n], Revision: found[n].Revision, Entry: entry})
 			of = append(of, i)
@@ -175,7 +182,11 @@ type UndoResult struct {
 // since, nothing is restored. Request rows are not kept; a replay builds new ones.
 func (d *Desk) Undo(ctx context.Context, f Filter, b Bulk) (UndoResult, error) {
 	done := UndoResult{DryRun: b.DryRun}
+	if err := d.known(ctx, f.Destination); err != nil {
+		return done, err
+	}
 	pace := pace{rate: b.Rate}
+	seen := map[uint64]bool{} // a letter may have been discarded more than once
 	for a, err := range d.Streams.Actions(ctx, verbDiscard, f.Destination) {
 		if err != nil {
 			return done, fmt.Errorf("undo: %w", err)
@@ -184,6 +195,11 @@ func (d *Desk) Undo(ctx context.Context, f Filter, b Bulk) (UndoResult, error) {
 		if json.Unmarshal(a.Body, &n) != nil || !f.admits(&n) {
 			continue
 		}
+		letter := xxhash.Sum64String(fmt.Sprintf("%s %s %s %d", n.Destination, n.Shop, n.Customer, n.Seq))
+		if seen[letter] {
+			continue
+		}
+		seen[letter] = true
 		if err := pace.wait(ctx, 1); err != nil {
 			return done, err
 		}
@@ -229,19 +245,23 @@ func (d *Desk) restore(ctx context.Context, l *deadletter.Letter, b Bulk, done *
 	if state, err = d.Streams.Kept(ctx, l.Key(), l.Seq); err != nil {
 		return err
 	}
+	w := would(l, WouldRestore)
 	if state == nil {
 		done.Gone++
+		if w.Would = WouldBeGone; b.DryRun {
+			return b.row(&w)
+		}
 		return nil
 	}
 	if b.DryRun {
 		done.Restored++
-		return nil
+		return b.row(&w)
 	}
 	l.Event = state.Data
 	if err := d.Streams.Letters(l.Destination).Open(ctx, l); err != nil {
 		return err
 	}
-	changed, err := d.reword(ctx, []*deadletter.Letter{l}, ledger.Discarded, ledger.Dead)
+	changed, err := d.rewrite(ctx, []*deadletter.Letter{l}, reword(ledger.Discarded, ledger.Dead))
 	if err != nil {
 		return err
 	}

@@ -91,7 +91,7 @@ destinations:
 		t.Fatal(err)
 	}
 	t.Cleanup(streams.Close)
-	f.desk = &Desk{Config: cfg, Streams: streams, By: "tester"}
+	f.desk = &Desk{Config: cfg, Streams: streams, By: "tester", Renderers: &Renderers{Make: makeThulium}}
 	f.publisher = &events.Publisher{Conn: f.nc}
 	t.Cleanup(func() { f.halt() })
 	return f

@@ -24,6 +24,9 @@ type Filter struct {
 	OlderThan   time.Duration     `json:"older_than_ns,omitempty"` // last added to so long ago
 }
 
+// One reports whether the filter names one letter in full.
+func (f *Filter) One() bool { return f.Destination != "" && f.Shop != "" && f.Customer != "" }
+
 // Reasons are all reasons that a letter may have.
 func Reasons() []deadletter.Reason {
 	return []deadletter.Reason{
@@ -46,6 +49,7 @@ type Letter struct {
 	FirstAt         time.Time          `json:"first_at"`
 	LastAt          time.Time          `json:"last_at"`
 	Fingerprint     string             `json:"fingerprint"`
+	Edited          bool               `json:"edited,omitempty"` // a person has corrected it
 }
 
 func letterOf(l *deadletter.Letter) Letter {
@@ -56,7 +60,7 @@ func letterOf(l *deadletter.Letter) Letter {
 	return Letter{
 		Destination: l.Destination, Shop: plain(l.Shop), Customer: plain(l.Customer), Version: l.Version,
 		Reason: l.Reason, Errors: fields, ProviderMessage: l.Message, Attempts: l.Attempts,
-		FirstAt: l.FirstAt.UTC(), LastAt: l.LastAt.UTC(), Fingerprint: l.Fingerprint,
+		FirstAt: l.FirstAt.UTC(), LastAt: l.LastAt.UTC(), Fingerprint: l.Fingerprint, Edited: l.Edit != "",
 	}
 }
 
@@ -79,19 +83,71 @@ func (d *Desk) Letters(ctx context.Context, f Filter) iter.Seq2[Letter, error] {
 }
 
 func (d *Desk) stored(ctx context.Context, f Filter) iter.Seq2[*deadletter.Letter, error] {
+	return d.listed(ctx, f.query(), f.Destination)
+}
+
+// listed are the letters of a query, once it is seen that the destination is known.
+func (d *Desk) listed(ctx context.Context, q stream.Query, destination string) iter.Seq2[*deadletter.Letter, error] {
+	return func(yield func(*deadletter.Letter, error) bool) {
+		if err := d.known(ctx, destination); err != nil {
+			yield(nil, err)
+			return
+		}
+		d.Streams.DeadLetters(ctx, q)(yield)
+	}
+}
+
+func (f *Filter) query() stream.Query {
 	q := stream.Query{Destination: f.Destination, Shop: f.Shop, Customer: f.Customer, Reason: f.Reason, Fingerprint: f.Fingerprint}
 	if f.OlderThan > 0 {
 		q.Before = time.Now().Add(-f.OlderThan)
 	}
-	return d.Streams.DeadLetters(ctx, q)
+	return q
+}
+
+// Page returns at most limit open dead letters, the last added to first, and where
+// the next page begins; 0: that was all. Before is where this one does; 0: at the
+// newest.
+func (d *Desk) Page(ctx context.Context, f Filter, before uint64, limit int) (letters []Letter, next uint64, err error) {
+	if err := d.known(ctx, f.Destination); err != nil {
+		return nil, 0, err
+	}
+	q := f.query()
+	if before > 0 {
+		q.UpTo = before - 1
+		if q.UpTo == 0 {
+			return nil, 0, nil
+		}
+	}
+	var last uint64
+	for l, err := range d.Streams.DeadLettersBack(ctx, q) {
+		if err != nil {
+			return nil, 0, err
+		}
+		if len(letters) == limit {
+			return letters, last, nil
+		}
+		letters, last = append(letters, letterOf(l)), l.Place
+	}
+	return letters, 0, nil
 }
 
 // Whole is a dead letter with the event and the request row. These are the
 // customer's own data, which is what a person who mends it has to see.
 type Whole struct {
 	Letter
-	Event json.RawMessage `json:"event"`         // a JSON text, where the event is no JSON
-	Row   json.RawMessage `json:"row,omitempty"` // as it would be sent; absent: none was built, or it is not kept
+	Event json.RawMessage `json:"event"`          // a JSON text, where the event is no JSON
+	Row   json.RawMessage `json:"row,omitempty"`  // as it was last built; absent: none was, or it is not kept
+	Edit  *Edit           `json:"edit,omitempty"` // absent: nobody corrected it
+}
+
+// Edit is what a person corrected.
+type Edit struct {
+	At       time.Time       `json:"at"`
+	By       string          `json:"by,omitempty"`
+	Note     string          `json:"note,omitempty"`
+	Patch    json.RawMessage `json:"patch"`    // JSON merge patch of the event's data
+	Customer json.RawMessage `json:"customer"` // the data as corrected
 }
 
 // Show yields whole letters.
@@ -105,7 +161,9 @@ func (d *Desk) Show(ctx context.Context, f Filter) iter.Seq2[Whole, error] {
 					continue // closed in the meantime
 				}
 				if err == nil {
+					whole.Edit = l.Edit
 					w = Whole{Letter: letterOf(whole), Event: asJSON(whole.Event), Row: asJSON(whole.Row)}
+					w.Edit, err = d.edit(ctx, whole)
 				}
 			}
 			if !yield(w, err) {
@@ -113,6 +171,22 @@ func (d *Desk) Show(ctx context.Context, f Filter) iter.Seq2[Whole, error] {
 			}
 		}
 	}
+}
+
+// edit returns the edit in force of a letter with its event; nil: there is none.
+func (d *Desk) edit(ctx context.Context, l *deadletter.Letter) (*Edit, error) {
+	if l.Edit == "" {
+		return nil, nil
+	}
+	e, err := d.Streams.Letters(l.Destination).Edit(ctx, l.Key(), l.Edit)
+	if err != nil || e == nil || !e.Applies(l.Event) {
+		return nil, err
+	}
+	as, err := deadletter.Apply(l.Event, e.Patch)
+	if err != nil {
+		return nil, err
+	}
+	return &Edit{At: e.At, By: e.By, Note: e.Note, Patch: as.Patch, Customer: as.Data}, nil
 }
 
 // asJSON is data if that is JSON, or else a JSON text of it; nil stays nil.

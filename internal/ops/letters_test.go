@@ -2,6 +2,7 @@ package ops
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -29,11 +30,16 @@ func TestLettersAreListedAndShown(t *testing.T) {
 		t.Errorf("got %+v", l)
 	}
 	for name, none := range map[string]Filter{
-		"destination": {Destination: "three"}, "reason": {Reason: deadletter.Rejected}, "shop": {Shop: "other"},
+		"reason": {Reason: deadletter.Rejected}, "shop": {Shop: "other"},
 		"customer": {Customer: "good"}, "fingerprint": {Fingerprint: "00"}, "age": {OlderThan: time.Hour},
 	} {
 		if got := f.letters(none); len(got) != 0 {
 			t.Errorf("by %s: got %+v, want none", name, got)
+		}
+	}
+	for _, err := range f.desk.Letters(testContext(t), Filter{Destination: "three"}) {
+		if !errors.As(err, new(*UnknownDestination)) {
+			t.Errorf("of a destination that is not there: got error %v", err)
 		}
 	}
 	if got := f.letters(Filter{Shop: "acme", Customer: "a.b@c", Reason: deadletter.Invalid, Fingerprint: l.Fingerprint}); len(got) != 1 {
@@ -187,6 +193,9 @@ func TestDiscardAndUndo(t *testing.T) {
 	// The owner's own entry is of before; the next version goes out all the same.
 	if _, err := f.desk.Discard(ctx, select1, Bulk{}); err != nil {
 		t.Fatal(err)
+	}
+	if done, err := f.desk.Undo(ctx, select1, Bulk{DryRun: true}); err != nil || done != (UndoResult{Restored: 1, DryRun: true}) {
+		t.Errorf("dry undo of what was discarded twice: got %+v and error %v", done, err)
 	}
 	f.publish("x", 2, "Adams")
 	f.becomes("x", "one", InStep)

@@ -13,6 +13,7 @@ package ops
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/custsync/custsync/internal/config"
@@ -27,7 +28,19 @@ type Desk struct {
 	Config  *config.Config
 	Streams *stream.Streams
 	By      string // who acts, for ACTIONS; empty: not told
+	// Renderers make rows, to say what would be done, and to see that an edit is
+	// valid. It may be nil where neither is asked for.
+	Renderers *Renderers
 }
+
+// Misuse says that what was asked for can't be done as it was asked, whatever the
+// state of things; its words say what to do.
+type Misuse struct{ Err error }
+
+func (e *Misuse) Error() string { return e.Err.Error() }
+func (e *Misuse) Unwrap() error { return e.Err }
+
+func misuse(format string, args ...any) error { return &Misuse{fmt.Errorf(format, args...)} }
 
 // UnknownDestination says that a name is in no configuration.
 type UnknownDestination struct {
@@ -49,6 +62,29 @@ func (d *Desk) configured(name string) (*config.Destination, error) {
 		unknown.Known = append(unknown.Known, d.Config.Destinations[i].Name)
 	}
 	return nil, unknown
+}
+
+// known sees that a destination is in the configuration, or left over from an
+// earlier one; an empty name stands for all.
+func (d *Desk) known(ctx context.Context, name string) error {
+	if name == "" {
+		return nil
+	}
+	_, err := d.configured(name)
+	if err == nil {
+		return nil
+	}
+	if strings.ContainsAny(name, ".*> \t") {
+		return err
+	}
+	layout, broken := d.Streams.Layout(ctx, name)
+	if broken != nil {
+		return broken
+	}
+	if layout != nil {
+		return nil
+	}
+	return err
 }
 
 // key names a customer as the streams do.

@@ -2,90 +2,192 @@ package ops
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
+	"github.com/custsync/custsync/pkg/deadletter"
 	"github.com/custsync/custsync/pkg/pipeline"
 )
 
-// Bulk says how something is done with many customers.
-type Bulk struct {
-	DryRun bool    // only count
-	Rate   float64 // customers a second; 0: as fast as it goes
-	Note   string  // why, for ACTIONS
-	// Progress is told how many are done; nil: nobody looks.
-	Progress func(done int)
-}
-
-func (b *Bulk) tell(done int) {
-	if b.Progress != nil {
-		b.Progress(done)
-	}
-}
-
 // ReplayResult is what became of a replay.
 type ReplayResult struct {
-	Selected int  `json:"selected"`
-	Queued   int  `json:"queued"`
-	DryRun   bool `json:"dry_run"`
+	Selected int    `json:"selected"`
+	Queued   int    `json:"queued"`
+	DryRun   bool   `json:"dry_run"`
+	Run      string `json:"run,omitempty"` // what to resume it by; empty: it came to its end
 }
 
-// replayWindow is how many wake-ups are stored at once.
-const replayWindow = 500
+const (
+	verbReplay   = "replay"
+	verbReplayed = "replayed" // how far a replay came
+
+	// replayWindow is how many wake-ups are stored at once.
+	replayWindow = 500
+	// noteGrace is how long the note may take of how far a replay came that is cut short.
+	noteGrace = 5 * time.Second
+)
+
+// replayNote is what ACTIONS keeps of a replay's beginning.
+type replayNote struct {
+	action
+	Filter  Filter     `json:"filter"`
+	Run     string     `json:"run"`
+	Before  *time.Time `json:"before,omitempty"` // the filter's age, as of the beginning
+	UpTo    uint64     `json:"up_to"`            // letters up to here
+	Resumes bool       `json:"resumes,omitempty"`
+}
+
+// replayedNote is what ACTIONS keeps of how far it came.
+type replayedNote struct {
+	action
+	Run      string `json:"run"`
+	Through  uint64 `json:"through"` // all letters up to here
+	Queued   int    `json:"queued"`
+	Complete bool   `json:"complete"`
+}
 
 // Replay queues the customers of open dead letters for their destinations: each
-// is woken, and its newest state is delivered whatever the letter holds. No
-// other destination is touched. The error says why letters were not queued.
+// is woken, and its newest state is delivered, as a person corrected it where one
+// did, whatever the letter holds. No other destination is touched. Letters that
+// come back meanwhile are not replayed again. The error says why letters were not
+// queued.
 func (d *Desk) Replay(ctx context.Context, f Filter, b Bulk) (ReplayResult, error) {
+	upTo, err := d.Streams.LettersEnd(ctx)
+	if err != nil {
+		return ReplayResult{DryRun: b.DryRun}, err
+	}
+	run := replayNote{Filter: f, Run: rand.Text()[:8], UpTo: upTo}
+	if f.OlderThan > 0 {
+		before := time.Now().Add(-f.OlderThan).UTC()
+		run.Before = &before
+	}
+	return d.replay(ctx, run, 0, b)
+}
+
+// ResumeReplay goes on with a replay that was cut short, where it was.
+func (d *Desk) ResumeReplay(ctx context.Context, run string, b Bulk) (ReplayResult, error) {
+	began, through, err := d.run(ctx, run)
+	if err != nil {
+		return ReplayResult{DryRun: b.DryRun}, err
+	}
+	began.Resumes = true
+	return d.replay(ctx, *began, through, b)
+}
+
+// run finds a replay in ACTIONS, and how far it came.
+func (d *Desk) run(ctx context.Context, run string) (began *replayNote, through uint64, err error) {
+	if run == "" {
+		return nil, 0, misuse("say which replay to go on with: the run that it told when it was cut short")
+	}
+	for _, verb := range []string{verbReplayed, verbReplay} {
+		for a, err := range d.Streams.ActionsBack(ctx, verb, "", 0) {
+			if err != nil {
+				return nil, 0, err
+			}
+			var end replayedNote
+			var note replayNote
+			switch {
+			case verb == verbReplayed && json.Unmarshal(a.Body, &end) == nil && end.Run == run:
+				if end.Complete {
+					return nil, 0, misuse("replay %s came to its end: begin a new one", run)
+				}
+				through = max(through, end.Through)
+			case verb == verbReplay && json.Unmarshal(a.Body, &note) == nil && note.Run == run:
+				return &note, through, nil
+			}
+		}
+	}
+	return nil, 0, misuse("no replay %s is known: begin a new one, without a run to go on with", run)
+}
+
+func (d *Desk) replay(ctx context.Context, run replayNote, after uint64, b Bulk) (ReplayResult, error) {
 	done := ReplayResult{DryRun: b.DryRun}
-	if !b.DryRun {
-		what := struct {
-			action
-			Filter Filter `json:"filter"`
-		}{d.action(b.Note), f}
-		if err := d.note(ctx, "replay", f.Destination, what); err != nil {
-			return done, err
-		}
+	if err := d.known(ctx, run.Filter.Destination); err != nil {
+		return done, err
 	}
-	queue := &queue{desk: d, cause: pipeline.Replay, pace: pace{rate: b.Rate}}
+	q := run.Filter.query()
+	if run.Before != nil {
+		q.Before = *run.Before
+	}
+	if q.After, q.UpTo = after, run.UpTo; q.UpTo == 0 || q.After >= q.UpTo {
+		return done, nil // there is not one letter
+	}
 	var wrong []error
-	for l, err := range d.stored(ctx, f) {
-		if err != nil {
-			done.Selected++
-			wrong = keep(wrong, err)
-			continue
+	if b.DryRun {
+		var err error
+		q.Bodies = false
+		done.Selected, err = d.windows(ctx, q, run.Filter.Destination, letterWindow, &wrong, func(window []*deadletter.Letter) error {
+			return d.foretell(ctx, window, b)
+		})
+		return done, errors.Join(append(wrong, err)...)
+	}
+	run.action = d.action(b.Note)
+	noted := false
+	queue := &queue{desk: d, cause: pipeline.Replay, pace: pace{rate: b.Rate}}
+	through := after
+	var err error
+	done.Selected, err = d.windows(ctx, q, run.Filter.Destination, queue.pace.window(replayWindow), &wrong, func(window []*deadletter.Letter) error {
+		if !noted {
+			if err := d.note(ctx, verbReplay, run.Filter.Destination, run); err != nil {
+				return err
+			}
+			noted = true
 		}
-		done.Selected++
-		if b.DryRun {
-			continue
+		for _, l := range window {
+			if _, err := d.configured(l.Destination); err != nil {
+				wrong = keep(wrong, fmt.Errorf("replay: %w", err))
+				continue
+			}
+			if err := queue.add(ctx, l.Destination, l.Key()); err != nil {
+				return err
+			}
 		}
-		if _, err := d.configured(l.Destination); err != nil {
-			wrong = keep(wrong, fmt.Errorf("replay: %w", err))
-			continue
+		if err := queue.flush(ctx); err != nil {
+			return err
 		}
-		if err := queue.add(ctx, l.Destination, l.Key()); err != nil {
-			wrong = keep(wrong, err)
-		}
+		through = window[len(window)-1].Place
 		b.tell(queue.queued)
-		if ctx.Err() != nil {
-			break
-		}
-	}
-	if err := queue.flush(ctx); err != nil {
-		wrong = keep(wrong, err)
-	}
-	b.tell(queue.queued)
+		return nil
+	})
 	done.Queued = queue.queued
+	if err != nil {
+		wrong = append(wrong, err)
+	}
+	if !noted {
+		return done, errors.Join(wrong...) // there was not one letter
+	}
+	if err != nil {
+		done.Run = run.Run
+	}
+	end := replayedNote{d.action(""), run.Run, through, queue.queued, err == nil}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteGrace)
+	defer cancel()
+	if err := d.note(last, verbReplayed, run.Filter.Destination, end); err != nil {
+		wrong = append(wrong, err)
+	}
 	return done, errors.Join(wrong...)
 }
 
-// keep adds an error to those that are told: the first few of what may be many.
-func keep(errs []error, err error) []error {
-	if len(errs) < 5 {
-		return append(errs, err)
+// foretell tells what a replay would do with a window of letters.
+func (d *Desk) foretell(ctx context.Context, window []*deadletter.Letter, b Bulk) error {
+	if b.Row == nil {
+		return nil
 	}
-	return errs
+	return byDestination(window, func(letters []*deadletter.Letter) error {
+		all, err := d.foresee(ctx, letters, nil)
+		if err != nil {
+			return err
+		}
+		for i := range all {
+			if err := b.row(&all[i].Would); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // queue stores wake-ups window by window, at a pace.
@@ -94,75 +196,51 @@ type queue struct {
 	cause  pipeline.Cause
 	force  bool
 	pace   pace
-	of     string // the destination of the window
-	window []pipeline.Wakeup
+	of     []string // the destinations of the window
+	window map[string][]pipeline.Wakeup
+	size   int
 	queued int
 }
 
 // add puts a customer into the window and stores a window that is full. An error
 // means that the customers of the window were not queued.
 func (q *queue) add(ctx context.Context, destination, key string) error {
-	var err error
-	if q.of != destination {
-		err = q.flush(ctx)
-		q.of = destination
+	if q.window == nil {
+		q.window = map[string][]pipeline.Wakeup{}
 	}
-	q.window = append(q.window, pipeline.Wakeup{Key: key, Cause: q.cause, Force: q.force})
-	if len(q.window) >= q.pace.window(replayWindow) {
-		err = errors.Join(err, q.flush(ctx))
+	if len(q.window[destination]) == 0 {
+		q.of = append(q.of, destination)
 	}
-	return err
+	q.window[destination] = append(q.window[destination], pipeline.Wakeup{Key: key, Cause: q.cause, Force: q.force})
+	if q.size++; q.size < q.pace.window(replayWindow) {
+		return nil
+	}
+	return q.flush(ctx)
 }
 
 func (q *queue) flush(ctx context.Context) error {
-	n := len(q.window)
-	if n == 0 {
+	if q.size == 0 {
 		return nil
 	}
-	defer func() { q.window = q.window[:0] }()
-	if err := q.pace.wait(ctx, n); err != nil {
+	defer func() {
+		for _, destination := range q.of {
+			q.window[destination] = q.window[destination][:0]
+		}
+		q.of, q.size = q.of[:0], 0
+	}()
+	if err := q.pace.wait(ctx, q.size); err != nil {
 		return err
 	}
 	now := time.Now()
-	for i := range q.window {
-		q.window[i].At = now
+	for _, destination := range q.of {
+		wakeups := q.window[destination]
+		for i := range wakeups {
+			wakeups[i].At = now
+		}
+		if err := q.desk.Streams.Alarm(destination).Set(ctx, wakeups); err != nil {
+			return fmt.Errorf("queue %d customers for %s: %w", len(wakeups), destination, err)
+		}
+		q.queued += len(wakeups)
 	}
-	if err := q.desk.Streams.Alarm(q.of).Set(ctx, q.window); err != nil {
-		return fmt.Errorf("queue %d customers for %s: %w", n, q.of, err)
-	}
-	q.queued += n
 	return nil
-}
-
-// pace lets so many a second pass. The zero pace lets all pass.
-type pace struct {
-	rate float64
-	next time.Time
-}
-
-// window is how many may pass at once: what a quarter of a second allows, so that
-// a low rate is no burst now and then.
-func (p *pace) window(most int) int {
-	if p.rate <= 0 {
-		return most
-	}
-	return min(max(int(p.rate/4), 1), most)
-}
-
-// wait returns when the next n may pass.
-func (p *pace) wait(ctx context.Context, n int) error {
-	if p.rate <= 0 {
-		return ctx.Err()
-	}
-	now := time.Now()
-	from := later(p.next, now)
-	p.next = from.Add(time.Duration(float64(n) / p.rate * float64(time.Second)))
-	t := time.NewTimer(from.Sub(now))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return ctx.Err()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -40,6 +40,36 @@ type DestinationStatus struct {
 	Shards          []ShardStatus `json:"shards"`
 }
 
+// Overview is a Status with all that a person at a screen wants to see beside it.
+type Overview struct {
+	Destinations []DestinationView `json:"destinations"`
+}
+
+// DestinationView is a DestinationStatus with what beside it is known.
+type DestinationView struct {
+	DestinationStatus
+	Gate                *GateStatus       `json:"gate"`                   // as the workers last told it; null: never
+	Paused              *PausedStatus     `json:"paused"`                 // null: it is not
+	CallsPerSecondLimit float64           `json:"calls_per_second_limit"` // 0: none
+	ConcurrencyLimit    int               `json:"concurrency_limit"`
+	Outcomes            map[string]uint64 `json:"outcomes"` // rows, since the living workers began
+}
+
+// GateStatus says whether calls are made.
+type GateStatus struct {
+	State  string     `json:"state"`
+	Since  time.Time  `json:"since"`
+	Reason string     `json:"reason"`
+	Until  *time.Time `json:"until"` // when it is tried again; null: it is open, or a person has to act
+}
+
+// PausedStatus says who stopped a destination.
+type PausedStatus struct {
+	Since time.Time `json:"since"`
+	Note  string    `json:"note"`
+	By    string    `json:"by"`
+}
+
 // ShardStatus says who owns a shard.
 type ShardStatus struct {
 	Shard int    `json:"shard"`
@@ -56,15 +86,24 @@ func (d *Desk) Status(ctx context.Context) (*Status, error) {
 	if err != nil {
 		return nil, fmt.Errorf("status: %w", err)
 	}
-	all := &Status{Destinations: []DestinationStatus{}}
-	for _, name := range d.names(board) {
-		one, err := d.destination(ctx, board, name)
-		if err != nil {
-			return nil, fmt.Errorf("status of %s: %w", name, err)
+	st := &Status{Destinations: []DestinationStatus{}}
+	for _, view := range d.Overview(board).Destinations {
+		if err := d.Count(ctx, board, &view.DestinationStatus); err != nil {
+			return nil, err
 		}
-		all.Destinations = append(all.Destinations, *one)
+		st.Destinations = append(st.Destinations, view.DestinationStatus)
 	}
-	return all, nil
+	return st, nil
+}
+
+// Overview tells how the destinations are as far as the workers tell it, without
+// what waits and what is dead: that is Count's to find, which takes longer.
+func (d *Desk) Overview(board *stream.Board) *Overview {
+	all := &Overview{Destinations: []DestinationView{}}
+	for _, name := range d.names(board) {
+		all.Destinations = append(all.Destinations, *d.destination(board, name))
+	}
+	return all
 }
 
 // names are those of the configuration, then those that only the streams know.
@@ -82,13 +121,15 @@ func (d *Desk) names(board *stream.Board) []string {
 	return append(names, left...)
 }
 
-func (d *Desk) destination(ctx context.Context, board *stream.Board, name string) (*DestinationStatus, error) {
-	st := &DestinationStatus{Name: name, Shards: []ShardStatus{}}
+func (d *Desk) destination(board *stream.Board, name string) *DestinationView {
+	st := &DestinationView{Outcomes: map[string]uint64{}}
+	st.Name, st.Shards = name, []ShardStatus{}
 	c := d.Config.Destination(name)
 	if c != nil {
 		st.Provider = c.Provider
+		st.CallsPerSecondLimit, st.ConcurrencyLimit = c.Rate.CallsPerSecond, c.Rate.Concurrency
 	}
-	layout, laidOut := board.Layouts[name]
+	layout := board.Layouts[name]
 	working := st.speed(board)
 	for id := range layout.Shards {
 		st.Shards = append(st.Shards, ShardStatus{Shard: id})
@@ -100,21 +141,33 @@ func (d *Desk) destination(ctx context.Context, board *stream.Board, name string
 		}
 	}
 	st.tellState(board, working, c)
-	if !laidOut {
-		return st, nil
+	if g, told := board.Gates[name]; told {
+		st.Gate = &GateStatus{g.State, g.Since.UTC(), g.Reason, known(g.Until)}
 	}
-	backlog, err := d.Streams.Backlog(ctx, name, layout)
+	if p, is := board.Paused[name]; is {
+		st.Paused = &PausedStatus{p.Since.UTC(), p.Note, p.By}
+	}
+	return st
+}
+
+// Count finds what waits and what is dead.
+func (d *Desk) Count(ctx context.Context, board *stream.Board, st *DestinationStatus) error {
+	layout, laidOut := board.Layouts[st.Name]
+	if !laidOut {
+		return nil
+	}
+	backlog, err := d.Streams.Backlog(ctx, st.Name, layout)
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("status of %s: %w", st.Name, err)
 	}
 	st.Waiting, st.Retrying, st.Dead = backlog.Waiting, backlog.Retrying, backlog.Dead
 	if !backlog.Oldest.IsZero() {
 		st.OldestWaitingAt = &backlog.Oldest
 	}
 	if st.Dead <= countedLetters {
-		st.Dead = d.openLetters(ctx, name, st.Dead)
+		st.Dead = d.openLetters(ctx, st.Name, st.Dead)
 	}
-	return st, ctx.Err()
+	return ctx.Err()
 }
 
 // countedLetters is up to how many stored letters are held against the ledger,
@@ -138,7 +191,7 @@ func (d *Desk) openLetters(ctx context.Context, destination string, stored uint6
 }
 
 // speed adds up what the workers tell, and reports whether any works on it.
-func (st *DestinationStatus) speed(board *stream.Board) (working bool) {
+func (st *DestinationView) speed(board *stream.Board) (working bool) {
 	for _, m := range board.Members {
 		var told map[string]worker.Stats
 		if json.Unmarshal(m.Stats, &told) != nil {
@@ -147,6 +200,9 @@ func (st *DestinationStatus) speed(board *stream.Board) (working bool) {
 		if s, works := told[st.Name]; works {
 			st.RowsPerSecond += s.RowsPerSecond
 			st.CallsPerSecond += s.CallsPerSecond
+			for outcome, n := range s.Outcomes {
+				st.Outcomes[outcome] += n
+			}
 			working = true
 		}
 	}

@@ -117,6 +117,9 @@ func (p *VirtualPOS) row(c *posCall, key string) (row []byte, version int64) {
 			kept[name] = c.get(name)
 		}
 	}
+	if kept["group_name"] == "" && !c.has("group_id") {
+		delete(kept, "group_name") // only a name that is given counts
+	}
 	if name := kept["group_name"]; name != "" && kept["group_id"] == "" {
 		if p.groups == nil {
 			p.groups = make(map[string]int)

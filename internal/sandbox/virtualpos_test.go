@@ -16,6 +16,10 @@ func TestVirtualPOSUpdate(t *testing.T) {
 	c.want("POST", "/api/customer/update?apikey=k&external_id=c1&create_if_not_exist=1&format=json", "lname=X&fname=&custom_information=v2", 200, `{"success":1,"id":1,"isnew":0}`)
 	c.want("POST", "/api/customer/update?apikey=k&create_if_not_exist=1", "external_id=c1", 200, "~<isnew>1</isnew>") // get only: not seen in the form
 	c.want("GET", "/api/customer?apikey=k&format=json&external_id=c1", "", 200, `~"group_id":"1","group_name":"VIP"`)
+	c.want("POST", "/api/customer/update?apikey=k&external_id=c1", "group_name=", 200, "~<success>1</success>") // no name is given
+	c.want("GET", "/api/customer?apikey=k&format=json&external_id=c1", "", 200, `~"group_id":"1","group_name":"VIP"`)
+	c.want("POST", "/api/customer/update?apikey=k&external_id=c1", "group_id=&group_name=", 200, "~<success>1</success>")
+	c.want("GET", "/api/customer?apikey=k&format=json&external_id=c1", "", 200, `~"group_id":"","group_name":""`)
 	c.want("GET", "/api/customer?apikey=k&external_id=c1", "", 200, "~<count>1</count><customers><customer><id>1</id><fname/><lname>X</lname><mname/>")
 	c.want("GET", "/api/customer?apikey=k&page=2&page_size=1", "", 200, "~<page>2</page><page_size>1</page_size><total_count>2</total_count>")
 	for form, want := range map[string]string{

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -40,7 +42,7 @@ func (w *Worker) open(ctx context.Context) (*stream.Streams, error) {
 			Partitions: c.Partitions, Replicas: c.Replicas, History: c.HistoryPerCustomer,
 			Synced: w.Config.NATS.IsEmbedded() && w.Config.NATS.Embedded.Sync.Always(),
 		})
-		if err == nil || ctx.Err() == nil && !isAway(err) {
+		if err == nil || ctx.Err() == nil && !isAway(err) && w.nc.IsConnected() {
 			return s, err
 		}
 		if ctx.Err() != nil {
@@ -53,12 +55,41 @@ func (w *Worker) open(ctx context.Context) (*stream.Streams, error) {
 	}
 }
 
-// isAway tells an absent server from one that refuses.
+// begin makes a destination's runner, and waits for JetStream to answer. It returns
+// nothing at all when ctx ends before.
+func (w *Worker) begin(ctx context.Context, d *config.Destination) (*runner, error) {
+	for {
+		r, err := w.newRunner(ctx, d)
+		if err == nil || ctx.Err() == nil && !isAway(err) && w.nc.IsConnected() {
+			return r, err
+		}
+		if ctx.Err() != nil {
+			return nil, nil
+		}
+		w.Log.Warn().Err(err).Msg("jetstream does not answer; trying again")
+		if pause(ctx, retryStart); ctx.Err() != nil {
+			return nil, nil
+		}
+	}
+}
+
+// isAway tells an absent server from one that refuses. Its name may be unknown for
+// as long as it is away.
 func isAway(err error) bool {
+	if at, ok := errors.AsType[*net.OpError](err); ok && at.Op == "dial" {
+		return true
+	}
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.Code == http.StatusServiceUnavailable {
+		return true // a cluster without a leader
+	}
 	return errors.Is(err, nats.ErrNoServers) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) ||
 		errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrJetStreamNotEnabled) ||
 		errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrDisconnected)
 }
+
+// A connection without an answer to two of these is given up for another one: a
+// cut cable tells nothing, and the lease runs on.
+const pingInterval = 2 * time.Second
 
 // Dial connects to the server that a configuration names, and comes back to it
 // for ever.
@@ -68,6 +99,8 @@ func Dial(c *config.Config, log zerolog.Logger) (*nats.Conn, error) {
 		nats.Name("custsync"),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(500 * time.Millisecond),
+		nats.PingInterval(pingInterval),
+		nats.MaxPingsOutstanding(2),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
 			log.Error().Err(err).Msg("nats")
 		}),

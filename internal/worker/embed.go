@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"time"
+
 	"github.com/custsync/custsync/internal/natsd"
 )
 
@@ -11,5 +13,8 @@ func (w *Worker) embed() (*natsd.Server, error) {
 		return nil, nil
 	}
 	w.Log.Info().Str("listen", n.Embedded.Listen).Str("store", n.Embedded.Store).Msg("embedded nats")
-	return natsd.Start(natsd.Config{Listen: n.Embedded.Listen, StoreDir: n.Embedded.Store, Unsynced: !n.Embedded.Sync.Always(), Log: w.Log})
+	return natsd.Start(natsd.Config{
+		Listen: n.Embedded.Listen, StoreDir: n.Embedded.Store, Log: w.Log,
+		Unsynced: !n.Embedded.Sync.Always(), SyncEvery: time.Duration(n.Embedded.Sync),
+	})
 }

@@ -15,6 +15,9 @@ type Stats struct {
 	CallsPerSecond float64 `json:"calls_per_second"`
 	Waiting        int     `json:"waiting"`   // customers in memory
 	InFlight       int     `json:"in_flight"` // deliveries
+	// Outcomes are rows by what became of them since the worker began; retried ones
+	// come again.
+	Outcomes map[string]uint64 `json:"outcomes,omitempty"`
 }
 
 // Snapshot returns the state of a destination's loop as of a moment ago; nil
@@ -48,13 +51,15 @@ const (
 	// lookShare is how many times as long as the asking took the pause after it is:
 	// the server counts through all customers.
 	lookShare = 30
+	// rememberEvery is how often it is noted how far the streams are.
+	rememberEvery = time.Minute
 )
 
 // look keeps the backlog and the speed up to date.
 func (r *runner) look(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	var due time.Time
+	var due, remember time.Time
 	for {
 		select {
 		case now := <-tick.C:
@@ -74,6 +79,9 @@ func (r *runner) look(ctx context.Context) {
 			continue
 		}
 		began := time.Now()
+		if r.vetted.Load() && began.After(remember) && r.streams.Remember(ctx, r.config.Name) == nil {
+			remember = began.Add(rememberEvery)
+		}
 		b, err := r.streams.Backlog(ctx, r.config.Name, *layout)
 		if err != nil {
 			continue // the loop tells of an outage of the stream
@@ -90,6 +98,11 @@ func (r *runner) stats() Stats {
 	st.RowsPerSecond, st.CallsPerSecond = r.speed.now()
 	if s := r.loop.Snapshot(); s != nil {
 		st.Waiting, st.InFlight = s.Waiting, s.InFlight
+		c := &s.Counts
+		st.Outcomes = map[string]uint64{
+			"delivered": c.Delivered, "unchanged": c.Unchanged, "skipped": c.Skipped, "filtered": c.Filtered,
+			"superseded": c.Superseded, "dead": c.Dead, "retried": c.Retried,
+		}
 	}
 	return st
 }

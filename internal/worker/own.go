@@ -6,6 +6,7 @@ import (
 	"errors"
 	"hash/fnv"
 	"slices"
+	"time"
 
 	"github.com/custsync/custsync/pkg/pipeline"
 	"github.com/custsync/custsync/pkg/stream"
@@ -21,6 +22,9 @@ type owned struct {
 // given up first, then free shards are taken. It reports whether the share is
 // reached.
 func (r *runner) own(ctx context.Context, m *stream.Member, board *stream.Board) bool {
+	if !r.vet(ctx, board.Gates[r.config.Name]) {
+		return false
+	}
 	layout, err := r.layOut(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -105,7 +109,7 @@ func (r *runner) takeOver(ctx context.Context, m *stream.Member, place stream.Pl
 	}
 	if err = m.Doubt(ctx, place, r.ledger); err == nil {
 		var shard *stream.Shard
-		if shard, err = r.streams.OpenShard(ctx, place); err == nil {
+		if shard, err = r.streams.OpenShard(ctx, place, r.trunk); err == nil {
 			err = r.loop.Take(ctx, pipeline.Shard{ID: place.ID, Lease: lease, Feeds: shard.Feeds})
 			if err == nil {
 				r.owned[place.ID] = &owned{lease, shard}
@@ -120,21 +124,39 @@ func (r *runner) takeOver(ctx context.Context, m *stream.Member, place stream.Pl
 	}
 }
 
-// giveUp ends the work on a shard and hands it back.
+// giveUp ends the work on a shard and hands it back. Where that takes longer than
+// ctx lasts, something of the shard is under way: its lease is left to run out, and
+// its feeds are closed when the work has ended.
 func (r *runner) giveUp(ctx context.Context, id int) {
 	o := r.owned[id]
 	delete(r.owned, id)
-	if err := r.loop.Release(ctx, id); err != nil && !errors.Is(err, pipeline.ErrStopped) {
-		// The lease is left to run out: something of the shard may be under way.
-		r.log.Warn().Err(err).Int(logShard, id).Msg("release a shard")
-		return
+	released := make(chan struct{})
+	r.closing.Go(func() {
+		defer close(released)
+		_ = r.loop.Release(context.WithoutCancel(ctx), id) // an error is the loop's end, which is as good
+	})
+	select {
+	case <-released:
+		if err := errors.Join(o.shard.Close(ctx), o.lease.Release(ctx)); err != nil {
+			r.log.Warn().Err(err).Int(logShard, id).Msg("release a shard")
+			return
+		}
+		r.log.Debug().Int(logShard, id).Msg("shard handed back")
+	case <-ctx.Done():
+		r.log.Warn().Err(ctx.Err()).Int(logShard, id).Msg("release a shard")
+		r.closing.Go(func() {
+			<-released
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTakes)
+			defer cancel()
+			if err := o.shard.Close(ctx); err != nil && !errors.Is(err, stream.ErrShardLost) {
+				r.log.Warn().Err(err).Int(logShard, id).Msg("close a shard")
+			}
+		})
 	}
-	if err := errors.Join(o.shard.Close(ctx), o.lease.Release(ctx)); err != nil {
-		r.log.Warn().Err(err).Int(logShard, id).Msg("release a shard")
-		return
-	}
-	r.log.Debug().Int(logShard, id).Msg("shard handed back")
 }
+
+// closeTakes bounds the closing of a shard that nobody waits for.
+const closeTakes = 5 * time.Second
 
 // drop gives up all shards.
 func (r *runner) drop(ctx context.Context) {

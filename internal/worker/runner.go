@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,15 +23,20 @@ type runner struct {
 	loop    *pipeline.Destination
 	streams *stream.Streams
 	ledger  *stream.Ledger
+	trunk   *stream.Trunk
 	journal journal
 	log     zerolog.Logger
 	rate    *pipeline.Rate
+	shares  *stream.Shares
+	sharing *sharing // of the membership in force
 
 	owned    map[int]*owned // by shard; touched by heed and drop only
+	closing  sync.WaitGroup // of shards that were given up
 	gates    chan pipeline.Gate
 	gate     atomic.Pointer[pipeline.Gate]
-	resumed  time.Time // the last resume that was heeded
-	compared bool      // the configuration was held against the layout's
+	heard    atomic.Bool // it was told that it is paused, or no longer
+	vetted   atomic.Bool // the streams are those of before
+	compared bool        // the configuration was held against the layout's
 	backlog  atomic.Pointer[backlog]
 	speed    speed
 }
@@ -54,20 +60,31 @@ func (w *Worker) newRunner(ctx context.Context, d *config.Destination) (*runner,
 	if err != nil {
 		return nil, fmt.Errorf("destination %s: %w", d.Name, err)
 	}
-	r.ledger = ledger
+	r.ledger, r.trunk, r.shares = ledger, w.streams.NewTrunk(d.Name), w.streams.Shares(d.Name)
+	r.rate.Set(0, false) // until the fleet has given it a part
 	r.loop = &pipeline.Destination{
 		Name: d.Name, Sink: sink, Renderer: renderer,
 		Ledger: ledger, Letters: w.streams.Letters(d.Name), Alarm: w.streams.Alarm(d.Name), Calls: &r.journal,
+		States: w.streams.NewestStates(),
+		Keeper: w.streams.Keeper(names(w.Config.Destinations)),
 		Observer: &observer{
 			log: r.log, gate: r.announce,
 			calls:   w.metrics.calls.MustCurryWith(map[string]string{"destination": d.Name}),
 			latency: w.metrics.latency.WithLabelValues(d.Name),
 		},
 		Batch:       pipeline.Batch{MaxRows: d.Batch.MaxRows, MaxBytes: int(d.Batch.MaxBytes), Linger: d.Batch.Linger},
-		Concurrency: d.Rate.Concurrency, Timeout: d.Timeout, Rate: r.rate,
+		Concurrency: d.Rate.Concurrency, Shared: true, Timeout: d.Timeout, Rate: r.rate,
 		Retry: d.Retry.Policy(), OnLeave: onLeave(d.OnLeave),
 	}
 	return r, nil
+}
+
+func names(destinations []config.Destination) []string {
+	all := make([]string, len(destinations))
+	for i := range destinations {
+		all[i] = destinations[i].Name
+	}
+	return all
 }
 
 func onLeave(o config.OnLeave) pipeline.OnLeave {
@@ -148,30 +165,17 @@ func (j *journal) member() string {
 // join makes the runner work under a membership.
 func (r *runner) join(m *stream.Member) {
 	r.journal.of.Store(&membership{m.ID(), m.Calls(r.config.Name)})
+	r.vetted.Store(false)
 }
 
 // heed acts on what the fleet and the operators say, and reports whether this
 // worker has the shards that are its own.
 func (r *runner) heed(ctx context.Context, m *stream.Member, board *stream.Board) bool {
-	name := r.config.Name
-	p, paused := board.Paused[name]
-	r.loop.SetPaused(paused, p.Since, p.Note)
-	if g, ok := board.Gates[name]; ok {
-		switch {
-		case g.Member == "" && g.State == string(pipeline.Running) && g.Since.After(r.resumed):
-			if !r.resumed.IsZero() || time.Since(g.Since) < resumeWindow {
-				r.loop.Resume(true)
-			}
-			r.resumed = g.Since
-		case g.Member != "" && g.Member != m.ID():
-			r.loop.Learn(pipeline.Gate{State: pipeline.GateState(g.State), Since: g.Since, Reason: g.Reason, Until: g.Until})
-		}
+	if p, paused := board.Paused[r.config.Name]; !r.heard.Load() {
+		r.loop.SetPaused(paused, p.Since, p.Note) // before it has any shard
 	}
 	return r.own(ctx, m, board)
 }
-
-// resumeWindow is how old a resume may be that a worker finds when it starts.
-const resumeWindow = time.Minute
 
 // stats is what this worker tells of its destinations, by their names.
 func (w *Worker) stats() json.RawMessage {

@@ -11,16 +11,25 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/custsync/custsync/pkg/stream"
 )
 
-// web is the worker's own HTTP: health and metrics.
+// Site makes what is served beside health and metrics, until ctx ends: what
+// operators ask and do over HTTP, and the console. The streams are its own;
+// connected tells whether NATS is there.
+type Site func(ctx context.Context, streams *stream.Streams, connected func() bool) http.Handler
+
+// web is the worker's own HTTP: health and metrics, and the site.
 type web struct {
 	server   *http.Server
 	listener net.Listener
+	streams  *stream.Streams // the site's; nil: there is none
+	end      context.CancelFunc
 }
 
 // listen opens the address at once, so that a taken one stops the start.
-func (w *Worker) listen() (*web, error) {
+func (w *Worker) listen(ctx context.Context) (*web, error) {
 	l := w.Listener
 	if l == nil {
 		var err error
@@ -33,13 +42,29 @@ func (w *Worker) listen() (*web, error) {
 	mux.HandleFunc("GET /healthz", func(rw http.ResponseWriter, _ *http.Request) { fmt.Fprintln(rw, "ok") })
 	mux.HandleFunc("GET /readyz", w.readyz)
 	mux.Handle("GET /metrics", w.authorized(promhttp.HandlerFor(w.metrics.registry, promhttp.HandlerOpts{})))
+	s := &web{server: &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}, listener: l, end: func() {}}
+	if w.Site != nil {
+		// Streams of its own, so that what people read takes no place of the loops'.
+		var err error
+		if s.streams, err = stream.Attach(ctx, w.nc); err != nil {
+			_ = l.Close()
+			return nil, fmt.Errorf("http: %w", err)
+		}
+		var site context.Context
+		site, s.end = context.WithCancel(context.WithoutCancel(ctx))
+		mux.Handle("/", w.Site(site, s.streams, w.nc.IsConnected))
+	}
 	w.Log.Info().Str("listen", l.Addr().String()).Msg("http")
-	return &web{&http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}, l}, nil
+	return s, nil
 }
 
 // run serves until ctx ends.
 func (s *web) run(ctx context.Context) {
 	defer context.AfterFunc(ctx, func() { _ = s.server.Close() })()
+	if s.streams != nil {
+		defer s.streams.Close()
+	}
+	defer s.end()
 	if err := s.server.Serve(s.listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
 		_ = s.server.Close()
 	}

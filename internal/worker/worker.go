@@ -32,6 +32,7 @@ type Maker func(d *config.Destination, caller sinks.Caller) (sinks.Sink, pipelin
 type Worker struct {
 	Config *config.Config
 	Make   Maker
+	Site   Site // nil: health and metrics only
 	Log    zerolog.Logger
 	Name   string // begins the member's id; the host's name if empty
 	// Listener serves HTTP; nil: one is opened at Config.HTTP.Listen. Run closes it.
@@ -72,14 +73,14 @@ func (w *Worker) Run(ctx context.Context) error {
 // work runs the loops and the membership, and ends them in order.
 func (w *Worker) work(ctx context.Context) error {
 	for i := range w.Config.Destinations {
-		r, err := w.newRunner(ctx, &w.Config.Destinations[i])
-		if err != nil {
+		r, err := w.begin(ctx, &w.Config.Destinations[i])
+		if err != nil || r == nil {
 			return err
 		}
 		w.runners = append(w.runners, r)
 	}
 	w.made.Store(true)
-	web, err := w.listen()
+	web, err := w.listen(ctx)
 	if err != nil {
 		return err
 	}
@@ -110,9 +111,13 @@ func (w *Worker) work(ctx context.Context) error {
 		others.Go(func() { r.look(side) })
 	}
 	others.Go(func() { web.run(side) })
+	others.Go(func() { w.hear(side) })
 	w.belong(ctx, &loops)
 	loops.Wait()
 	giveUp()
+	for _, r := range w.runners {
+		r.closing.Wait()
+	}
 	endSide()
 	others.Wait()
 	w.Log.Info().Msg("stopped")
@@ -126,12 +131,14 @@ func (w *Worker) belong(ctx context.Context, loops *sync.WaitGroup) {
 		m, err := w.streams.Join(ctx, w.Name, w.Config.Workers.Lease, w.stats)
 		if err != nil {
 			w.Log.Error().Err(err).Msg("join the fleet")
+			w.tryAnother(ctx)
 			pause(ctx, time.Second)
 			continue
 		}
 		w.Log.Info().Str(logWorker, m.ID()).Msg("joined")
 		for _, r := range w.runners {
 			r.join(m)
+			r.share(m)
 		}
 		w.serve(ctx, m)
 		w.ready.Store(false)
@@ -142,6 +149,10 @@ func (w *Worker) belong(ctx context.Context, loops *sync.WaitGroup) {
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Config.Workers.Lease)
 		for _, r := range w.runners {
 			r.drop(last)
+			r.unshare(last)
+			if err := r.streams.Remember(last, r.config.Name); err != nil {
+				w.Log.Warn().Err(err).Msg("remember the streams")
+			}
 		}
 		if err := m.Leave(last); err != nil {
 			w.Log.Warn().Err(err).Msg("leave the fleet")
@@ -149,6 +160,17 @@ func (w *Worker) belong(ctx context.Context, loops *sync.WaitGroup) {
 		cancel()
 	}
 	loops.Wait()
+}
+
+// tryAnother goes to another server, where there is one: this one may be cut off
+// from the rest of its cluster, and still be there for its clients.
+func (w *Worker) tryAnother(ctx context.Context) {
+	if ctx.Err() != nil || len(w.nc.Servers()) < 2 {
+		return
+	}
+	if err := w.nc.ForceReconnect(); err != nil {
+		w.Log.Warn().Err(err).Msg("try another nats server")
+	}
 }
 
 // serve takes and gives up shards as the fleet changes, until ctx or the

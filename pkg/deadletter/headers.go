@@ -51,7 +51,7 @@ func (l *Letter) Headers() (map[string][]string, error) {
 		headerFingerprint: {l.Fingerprint},
 		headerErrors:      {fields},
 	}
-	if m := line(l.Message, maxMessage); m != "" {
+	if m := Line(l.Message, maxMessage); m != "" {
 		h[headerMessage] = []string{m}
 	}
 	return h, nil
@@ -94,7 +94,7 @@ func (l *Letter) ReadHeaders(get func(name string) string) error {
 func capped(fields []sinks.FieldError) (string, error) {
 	b := []byte{'['}
 	for i, f := range fields {
-		one, err := json.Marshal(sinks.FieldError{Field: line(f.Field, 256), Message: line(f.Message, 1<<10)})
+		one, err := json.Marshal(sinks.FieldError{Field: Line(f.Field, 256), Message: Line(f.Message, 1<<10)})
 		if err != nil {
 			return "", err
 		}
@@ -109,9 +109,9 @@ func capped(fields []sinks.FieldError) (string, error) {
 	return string(append(b, ']')), nil
 }
 
-// line is s as one line of valid UTF-8 of at most size bytes, since a header
+// Line is s as one line of valid UTF-8 of at most size bytes, since a header
 // ends with its line.
-func line(s string, size int) string {
+func Line(s string, size int) string {
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return ' '

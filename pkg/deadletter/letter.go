@@ -41,4 +41,17 @@ type Letter struct {
 	Fingerprint string // groups letters of one cause
 	Event       []byte // the event's bytes as published
 	Row         []byte // the request row as built; nil when none was
+	Place       uint64 // in the list of letters, which is in the order of LastAt; 0: not known
+	Edit        string // the id of the edit in force, as the ledger has it; empty: none
+}
+
+// Ordered reports whether the letter's event has a place in the order of the
+// customer's versions. Where it has none, its place in the stream counts.
+func (l *Letter) Ordered() bool {
+	switch l.Reason {
+	case Undecodable, VersionMixed, VersionFuture:
+		return false
+	case Invalid, Rejected, Exhausted, InDoubt, Mapping:
+	}
+	return true
 }

@@ -34,6 +34,7 @@ func Append(b []byte, e *Entry) []byte {
 		b = scan.AppendText(b, s.Outcome)
 		b = appendText(b, `,"reason":`, s.Reason)
 		b = appendTime(b, `,"at":`, s.At)
+		b = appendText(b, `,"edit":`, s.Edit)
 		b = append(b, '}')
 	}
 	if p := e.Pending; p != nil {
@@ -141,6 +142,8 @@ func parseSettled(s *scan.Scanner) *Settled {
 			t.Reason = s.Text()
 		case "at":
 			t.At = parseTime(s)
+		case "edit":
+			t.Edit = s.Text()
 		default:
 			s.Skip()
 		}

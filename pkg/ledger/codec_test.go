@@ -18,7 +18,7 @@ func at(s string) time.Time {
 var entries = map[string]Entry{
 	"empty":   {},
 	"held":    {Held: &Held{Version: 7, Seq: 9, Hash: "00ff", ProviderID: `a"b\c<é`, At: at("2026-11-22T10:00:00.000000001Z")}},
-	"settled": {Settled: &Settled{Version: 1<<53 - 1, Seq: 1, Outcome: Dead, Reason: "rejected", At: at("2026-11-22T10:00:00Z")}},
+	"settled": {Settled: &Settled{Version: 1<<53 - 1, Seq: 1, Outcome: Dead, Reason: "rejected", At: at("2026-11-22T10:00:00Z"), Edit: "7Q"}},
 	"pending": {Pending: &Pending{Version: 1, Seq: 2, Attempts: 3, First: at("2026-11-22T10:00:00Z"), Next: at("2026-11-22T10:00:01.5Z"), Doubt: true, Delete: true, Error: "http_503"}},
 	"all": {
 		Held:    &Held{Version: 7, Seq: 9, At: at("2026-11-22T10:00:00Z")},

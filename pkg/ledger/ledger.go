@@ -50,6 +50,7 @@ type Settled struct {
 	Outcome string    `json:"outcome"`
 	Reason  string    `json:"reason,omitempty"`
 	At      time.Time `json:"at"`
+	Edit    string    `json:"edit,omitempty"` // a person's correction, by its id, that this version is sent with
 }
 
 // Pending is a version that waits for a wake-up, or whose last call is in doubt.

@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/custsync/custsync/pkg/deadletter"
 	"github.com/custsync/custsync/pkg/events"
 	"github.com/custsync/custsync/pkg/ledger"
 	"github.com/custsync/custsync/pkg/retry"
@@ -54,6 +57,7 @@ type provider struct {
 
 type held struct {
 	id      string
+	note    string
 	version int64
 	sentAt  time.Time
 }
@@ -184,7 +188,7 @@ func (p *provider) apply(rows []sinks.Row) []sinks.Outcome {
 				h = &held{id: r.ProviderID}
 				p.holds[r.Customer] = h
 			}
-			h.version, h.sentAt = r.Version, time.Now()
+			h.version, h.note, h.sentAt = r.Version, body(r).Note, time.Now()
 			p.applied[r.Customer] = append(p.applied[r.Customer], r.Version)
 			out[i] = sinks.Outcome{Verdict: sinks.Delivered, ProviderID: h.id}
 		default:
@@ -192,7 +196,7 @@ func (p *provider) apply(rows []sinks.Row) []sinks.Outcome {
 				p.wrong = append(p.wrong, fmt.Sprintf("%s created twice, at versions %d and %d", r.Customer, h.version, r.Version))
 			}
 			p.nextID++
-			p.holds[r.Customer] = &held{id: fmt.Sprint(p.nextID), version: r.Version}
+			p.holds[r.Customer] = &held{id: fmt.Sprint(p.nextID), version: r.Version, note: body(r).Note}
 			p.applied[r.Customer] = append(p.applied[r.Customer], r.Version)
 			out[i] = sinks.Outcome{Verdict: sinks.Delivered, ProviderID: fmt.Sprint(p.nextID)}
 		}
@@ -221,6 +225,8 @@ func runSchedule(t *testing.T, seed uint64) {
 		world: w, holds: map[string]*held{}, applied: map[string][]int64{}, created: map[string]int{}, flights: map[string]bool{},
 		chaos: []float64{0, 0.1, 0.4}[w.rng.IntN(3)],
 	}
+	w.hints = []float64{0, 0.5, 1}[w.rng.IntN(3)]
+	w.lies = []float64{0, 0, 0.1, 0.5}[w.rng.IntN(4)]
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	go w.ring(ctx)
@@ -230,6 +236,7 @@ func runSchedule(t *testing.T, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 2))
 	deaths := rng.IntN(4)
 	newest := map[string]published{}
+	go w.mend(ctx, rand.New(rand.NewPCG(seed, 4)))
 	publishing := make(chan struct{})
 	go func() {
 		defer close(publishing)
@@ -260,6 +267,13 @@ func runSchedule(t *testing.T, seed uint64) {
 	p.quiet = true
 	w.flaky = 0
 	p.mu.Unlock()
+	pass(time.Minute)
+	w.mu.Lock()
+	w.mended = true
+	for k := range w.letters {
+		w.alarms[k] = Wakeup{Key: k, At: time.Now(), Cause: Replay}
+	}
+	w.mu.Unlock()
 	pass(30 * time.Minute)
 	end()
 	<-done
@@ -286,6 +300,7 @@ type published struct {
 
 func publishMany(w *world, rng *rand.Rand, newest map[string]published) {
 	notes := []string{"", "", "", "", "", "same", "bad", "out", "reject", "poison"}
+	backlog := rng.IntN(2) * rng.IntN(100) // what waits when the first worker comes
 	for i := range 60 + rng.IntN(100) {
 		customer := fmt.Sprintf("c%d", rng.IntN(12))
 		version := int64(i + 1)
@@ -299,14 +314,57 @@ func publishMany(w *world, rng *rand.Rand, newest map[string]published) {
 		if n := (published{version, note, deleted, seq}); !ok || version >= old.version {
 			newest[customer] = n
 		}
-		pass(time.Duration(rng.Int64N(int64(time.Second))))
+		if i >= backlog {
+			pass(time.Duration(rng.Int64N(int64(time.Second))))
+		}
 	}
+}
+
+// mend is a person at the dead letters: corrects them, replays them, fills the
+// destination anew.
+func (w *world) mend(ctx context.Context, rng *rand.Rand) {
+	for n := 0; ctx.Err() == nil; n++ {
+		sleep(ctx, time.Duration(rng.Int64N(int64(4*time.Second))))
+		w.mu.Lock()
+		keys := slices.Sorted(maps.Keys(w.letters))
+		if w.mended || len(keys) == 0 {
+			w.mu.Unlock()
+			continue
+		}
+		k := keys[rng.IntN(len(keys))]
+		cause := []Cause{Retry, Replay, Backfill}[rng.IntN(3)]
+		if cause == Retry {
+			w.correct(k, fmt.Sprint("E", n))
+		}
+		w.alarms[k] = Wakeup{Key: k, At: time.Now(), Cause: cause}
+		w.mu.Unlock()
+	}
+}
+
+// correct does what a person's edit does. The world is locked.
+func (w *world) correct(k ledger.Key, id string) {
+	l, f := w.letters[k], w.entries[k]
+	s := f.Entry.Settled
+	patch := fmt.Appendf(nil, `{"note":"mended %s"}`, id)
+	as, err := deadletter.Apply(l.Event, patch)
+	if err != nil || s == nil || s.Outcome != ledger.Dead || s.Seq != l.Seq {
+		return
+	}
+	end := *s
+	end.Edit = id
+	f.Entry.Settled = &end
+	w.revision++
+	w.entries[k] = Found{w.revision, f.Entry}
+	if w.edits[k] == nil {
+		w.edits[k] = map[string]*deadletter.Edit{}
+	}
+	w.edits[k][id] = &deadletter.Edit{ID: id, Version: l.Version, Seq: l.Seq, Of: as.Of, Patch: patch}
 }
 
 // live runs one worker with two shards.
 func (w *world) live(stop, work context.Context, p *provider) {
 	d := &Destination{
-		Name: "d", Sink: p, Renderer: plainRenderer{}, Ledger: w, Letters: fakeLetters{w}, Alarm: w, Calls: fakeCalls{w},
+		Name: "d", Sink: p, Renderer: plainRenderer{}, Ledger: w, Letters: fakeLetters{w}, Alarm: w, Calls: fakeCalls{w}, States: w,
 		Batch: Batch{MaxRows: 10, Linger: 50 * time.Millisecond}, Concurrency: 3, Timeout: 5 * time.Second, Cache: 4,
 		Retry: retry.Policy{Initial: 200 * time.Millisecond, Max: time.Minute, MaxAttempts: 50},
 	}
@@ -336,6 +394,8 @@ func (w *world) check(t *testing.T, p *provider, newest map[string]published) {
 		switch {
 		case entry.Settled == nil || entry.Settled.Version != n.version || entry.Settled.Seq != n.seq:
 			t.Errorf("%s: newest is version %d (seq %d), settled %+v", customer, n.version, n.seq, entry.Settled)
+		case entry.Settled.Outcome == ledger.Dead && entry.Settled.Edit != "":
+			t.Errorf("%s: version %d was corrected by %s and replayed, and is dead", customer, n.version, entry.Settled.Edit)
 		case entry.Settled.Outcome == ledger.Dead:
 			if letter == nil || letter.Version != n.version {
 				t.Errorf("%s: dead at version %d, letter %+v", customer, n.version, letter)
@@ -350,12 +410,16 @@ func (w *world) check(t *testing.T, p *provider, newest map[string]published) {
 				t.Errorf("%s: deleted at version %d, the provider has version %d", customer, n.version, h.version)
 			}
 		case entry.Settled.Outcome == ledger.Delivered || entry.Settled.Outcome == ledger.Unchanged:
-			if h == nil || h.version != n.version {
-				t.Errorf("%s: version %d is delivered, the provider has %+v; applied %v", customer, n.version, h, p.applied[customer])
+			want := n.note
+			if id := entry.Settled.Edit; id != "" {
+				want = "mended " + id
+			}
+			if h == nil || h.version != n.version || h.note != want {
+				t.Errorf("%s: version %d %q is delivered, the provider has %+v; applied %v", customer, n.version, want, h, p.applied[customer])
 			}
 		}
 		if entry.Waits() {
-			t.Errorf("%s: still pending: %+v", customer, entry.Pending)
+			t.Errorf("%s: still pending: %+v beside %+v and %+v", customer, entry.Pending, entry.Settled, entry.Held)
 		}
 	}
 	for name, floor := range w.floors {

@@ -19,7 +19,10 @@ type row struct {
 	hash     string
 	apart    string
 	dead     *death // why it can't be sent; nil: it can
+	edit     string // the edit that was looked at for this version; empty: none
+	edited   bool   // it is as that edit says
 	cause    Cause
+	fill     bool // a backfill alone brought it: others go first
 
 	timeVersion bool // the version was made of time
 	outside     bool // takes no place in the order of versions
@@ -28,6 +31,9 @@ type row struct {
 	admitted    bool // shops and when let it through
 	force       bool // send even what the ledger calls unchanged
 	again       bool // an earlier owner may have sent it, or one folded into it
+	over        bool // an earlier owner may have sent an older one, folded into it
+
+	later uint64 // a later event of the customer is to come: it is not rendered; 0: it is
 
 	attempts int           // with a verdict that blames the row
 	blamed   int           // calls that failed for this row alone while others went through
@@ -77,6 +83,7 @@ const (
 	idle     stage = iota // nothing: its first row is to be judged
 	loading               // for the ledger's entry
 	queued                // for a place in a batch
+	mending               // for what a person corrected
 	parked                // for a time
 	flying                // for the provider's verdict
 	settling              // for the end's being stored
@@ -101,6 +108,7 @@ type customer struct {
 	place int       // in the parked heap
 
 	lane    *lane
+	fills   bool // it stands in the lane's line of a backfill
 	readyAt time.Time
 	changed bool // its first row is another one than when it was queued
 	reread  bool // a person may have rewritten its entry: it is read before anything is decided
@@ -113,16 +121,21 @@ type customer struct {
 // over it may still overwrite what was sent after it.
 type lostCall struct {
 	version int64
+	edit    string // that it was sent with
 	until   time.Time
 }
 
 // add notes one more lost call: of several the oldest version may be the one that
 // arrives last.
-func (l *lostCall) add(version int64, until time.Time) {
+func (l *lostCall) add(r *row, until time.Time) {
+	call := lostCall{r.mark.Version, r.sentAs(), until}
 	if time.Now().Before(l.until) {
-		version, until = min(version, l.version), later(until, l.until)
+		call.until = later(until, l.until)
+		if l.version <= call.version {
+			call.version, call.edit = l.version, l.edit
+		}
 	}
-	*l = lostCall{version, until}
+	*l = call
 }
 
 // fold takes in a row that came, keeping only the newest version that waits.
@@ -133,7 +146,9 @@ func (c *customer) fold(r *row) (superseded []loan) {
 		switch d := r.mark.Compare(f.mark); {
 		case d < 0:
 			return r.loans
-		case d == 0 && !r.force && (r.cause != Replay || c.stage != settling):
+		case d == 0 && !r.force && (r.cause == Live || c.stage != settling):
+			// A wake-up beside an end that is being stored may have taken the place of
+			// one that this very end has set.
 			f.loans = append(f.loans, r.loans...)
 			return nil
 		}
@@ -159,6 +174,7 @@ func (c *customer) fold(r *row) (superseded []loan) {
 	case d == 0:
 		last.loans = append(last.loans, r.loans...)
 		last.force = last.force || r.force
+		last.fill = last.fill && r.fill
 		last.cause = stronger(last.cause, r.cause)
 		return nil
 	}
@@ -178,7 +194,7 @@ func (c *customer) clear(before *row) (superseded []loan) {
 	for p := &c.rows; *p != before; {
 		if q := *p; !q.outside {
 			superseded = append(superseded, q.loans...)
-			before.again = before.again || q.again
+			before.again, before.over = before.again || q.again, before.over || q.over || q.again
 			*p, q.next = q.next, nil
 		} else {
 			p = &q.next
@@ -232,7 +248,7 @@ func (c *customer) replace(old, r *row, newer bool) (superseded []loan) {
 	superseded = append([]loan(nil), old.loans...)
 	again := r.again || old.again
 	r.next = old.next
-	r.again = again
+	r.again, r.over = again, r.over || old.over || old.again
 	for p := &c.rows; *p != nil; p = &(*p).next {
 		if *p == old {
 			*p = r

@@ -18,6 +18,7 @@ type batch struct {
 	open      int  // rows whose doubt only the journal knows
 	undone    bool // the journal holds rows on which the call had no effect
 	started   time.Time
+	held      func() error // why the call may not be made, or no further: a lease
 }
 
 // dispatch starts as many deliveries as may start now and returns when the next
@@ -28,16 +29,19 @@ func (d *Destination) dispatch(now time.Time) (next time.Time) {
 		if d.gate.paused {
 			return time.Time{}
 		}
-		l, due := d.turn(now, open)
+		l, due := d.turn(now, open && d.calling.Load() < int64(d.part))
 		if l == nil {
 			return earliest(at, due)
 		}
 		if !l.Local && !d.paid {
 			wait, ok := d.Rate.take(now)
+			if !ok && wait == 0 {
+				return time.Time{}
+			}
 			if !ok {
 				return now.Add(wait)
 			}
-			d.paid = true
+			d.paid, d.paidAt = true, now
 		}
 		b := d.nextBatch(l, d.gate.size(l.maxRows))
 		if len(b.customers) == 0 {
@@ -61,25 +65,46 @@ const (
 
 // turn returns the lane that is to have a call now, or when the next one is: that
 // of the halves of a refused batch before any other, since they tell which row is
-// at fault; then those whose batches are due, taking turns. While the gate is closed
-// only lanes that need no call are open.
+// at fault; then those whose batches are due, taking turns, and last those that have
+// nothing but a backfill's rows. While the gate is closed only lanes that need no
+// call are open.
 func (d *Destination) turn(now time.Time, open bool) (*lane, time.Time) {
 	if n := len(d.forced); n > 0 && open {
 		return d.forced[n-1].lane, time.Time{}
 	}
 	var next time.Time
+	fill := -1
 	for i, l := range d.laneOrder {
 		if !open && !l.Local {
 			continue
 		}
-		due, at := d.laneDue(l, now)
-		if due {
-			d.laneOrder = append(append(d.laneOrder[:i:i], d.laneOrder[i+1:]...), l)
-			return l, time.Time{}
+		due, fills, at := d.laneDue(l, now)
+		switch {
+		case due && !fills:
+			return d.rotate(i), time.Time{}
+		case due && fill < 0 && (l.Local || d.mayFill()):
+			fill = i
+		case !due:
+			next = earliest(next, at)
 		}
-		next = earliest(next, at)
+	}
+	if fill >= 0 {
+		return d.rotate(fill), time.Time{}
 	}
 	return nil, next
+}
+
+// rotate puts a lane behind the others.
+func (d *Destination) rotate(i int) *lane {
+	l := d.laneOrder[i]
+	d.laneOrder = append(append(d.laneOrder[:i:i], d.laneOrder[i+1:]...), l)
+	return l
+}
+
+// mayFill reports whether a delivery of nothing but a backfill's rows may start: one
+// is left for what comes, where there can be several.
+func (d *Destination) mayFill() bool {
+	return d.part == 1 || d.calling.Load() < int64(d.part)-1
 }
 
 // nextBatch returns the batch of a lane that is to go now, of so many rows at most.
@@ -118,12 +143,20 @@ func (d *Destination) ownsAll(b *batch) bool {
 
 // start makes the call beside the loop.
 func (d *Destination) start(b *batch) {
-	rows := make([]sinks.Row, len(b.customers))
+	rows := d.takeRows(len(b.customers))
 	owners := map[*shard]bool{}
 	var call *OpenCall
 	for i, c := range b.customers {
 		rows[i] = c.asRow(c.flight)
 		owners[c.shard] = true
+	}
+	b.held = func() error {
+		for s := range owners {
+			if !s.Lease.Held() {
+				return &retry.Error{Code: codeLease, Unsent: true, Over: true}
+			}
+		}
+		return nil
 	}
 	if b.lane.Once {
 		b.slot, b.open = d.slots.take(), len(b.customers)
@@ -132,9 +165,10 @@ func (d *Destination) start(b *batch) {
 			call.Rows[i] = CallRow{Key: c.key, Version: c.flight.mark.Version, Seq: c.flight.mark.Seq}
 		}
 	}
-	d.inflight++
+	paidAt := d.paidAt
+	d.begun(b)
 	d.wg.Go(func() {
-		ctx, cancel := context.WithTimeoutCause(d.work, d.Timeout, errTimeout)
+		ctx, cancel := context.WithTimeout(d.work, d.Timeout*time.Duration(max(b.lane.Calls, 1)))
 		defer cancel()
 		for s := range owners {
 			defer context.AfterFunc(s.Lease.Context(), cancel)()
@@ -143,22 +177,34 @@ func (d *Destination) start(b *batch) {
 		err := d.note(ctx, b, call)
 		started := time.Now()
 		if err == nil {
-			outcomes, err = d.Sink.Deliver(prepaid(ctx), rows)
+			outcomes, err = d.Sink.Deliver(sinks.While(prepaid(ctx, paidAt), b.held), rows)
 		}
 		took := time.Since(started)
 		d.post(func() {
 			b.started = started
-			d.inflight--
+			d.over(b)
+			clear(rows)
+			d.spare = append(d.spare, rows)
 			d.delivered(b, outcomes, err, took)
 		})
 	})
 }
 
-var errTimeout = &retry.Error{Code: "timeout"}
+// takeRows returns so many rows, of an earlier call where there are any.
+func (d *Destination) takeRows(n int) []sinks.Row {
+	if last := len(d.spare) - 1; last >= 0 {
+		rows := d.spare[last]
+		d.spare[last], d.spare = nil, d.spare[:last]
+		if cap(rows) >= n {
+			return rows[:n]
+		}
+	}
+	return make([]sinks.Row, n)
+}
 
 // Codes of calls that were never made, for our own reasons.
 const (
-	codeLease   = "lease"   // a shard's lease may have run out
+	codeLease   = "lease"   // a shard's lease may have run out before all was written
 	codeJournal = "journal" // the call could not be noted
 )
 
@@ -174,10 +220,5 @@ func (d *Destination) note(ctx context.Context, b *batch, call *OpenCall) error 
 	if !d.insist(ctx, "note the call", func(ctx context.Context) error { return d.Calls.Open(ctx, b.slot, *call) }) {
 		return &retry.Error{Code: codeJournal, Unsent: true, Over: true}
 	}
-	for _, c := range b.customers {
-		if !c.shard.Lease.Held() {
-			return &retry.Error{Code: codeLease, Unsent: true, Over: true}
-		}
-	}
-	return nil
+	return b.held()
 }

@@ -20,27 +20,10 @@ import (
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
-	"github.com/custsync/custsync/pkg/events"
 	"github.com/custsync/custsync/pkg/ledger"
 	"github.com/custsync/custsync/pkg/retry"
 	"github.com/custsync/custsync/pkg/sinks"
 )
-
-// Rendered is a row as a destination's mapping makes it.
-type Rendered struct {
-	Admitted bool   // shops and when let the customer through
-	Body     []byte // JSON object; nil for a deletion
-	Hash     string // of Body
-	Apart    string
-	Errors   []sinks.FieldError // rules that the row breaks; it is not to be sent then
-}
-
-// Renderer makes rows of events, without any I/O. It may be called from several
-// goroutines at once. An error is the mapping's failure on this customer; its
-// text is shown to people and holds no customer data.
-type Renderer interface {
-	Render(ev *events.Event) (Rendered, error)
-}
 
 // OnLeave says what becomes of a customer that the provider holds and that is
 // no longer admitted.
@@ -69,11 +52,14 @@ type Destination struct {
 	Letters  Letters
 	Alarm    Alarm
 	Calls    Calls
+	States   States   // nil: no event is put off because a later one is to come
+	Keeper   Keeper   // nil: the stream is left as it is
 	Observer Observer // nil: nobody looks
 
 	Batch       Batch
 	Concurrency int           // deliveries at once; 4
-	Timeout     time.Duration // of one delivery; 30 s
+	Shared      bool          // a Sharer says how much of Concurrency is this worker's; at first nothing
+	Timeout     time.Duration // of one call; 30 s. A delivery that makes several has as much for each
 	Rate        *Rate         // nil: no limit
 	Retry       retry.Policy
 	OnLeave     OnLeave
@@ -85,6 +71,11 @@ type Destination struct {
 	done     chan struct{}
 	snapshot atomic.Pointer[Snapshot]
 	once     sync.Once
+	asks     chan struct{} // tells the Sharer that it is to look
+	calling  atomic.Int64  // deliveries under way that make calls
+	wants    atomic.Int64  // deliveries that wait or are under way
+	wanted   atomic.Int64  // the same, the most since it was looked
+	crammed  atomic.Bool   // no further event may be put off
 
 	loop
 }
@@ -97,17 +88,25 @@ type loop struct {
 	shards    map[int]*shard
 	customers map[ledger.Key]*customer
 	recent    *simplelru.LRU[ledger.Key, known]
-	used      int     // bytes of rows in memory
+	used      int // bytes of rows in memory, and of what is foreseen
+	foreseen  map[ledger.Key]foreseen
+	recalls   []recalled
+	recalling int     // states that are being read for them
 	asking    []*feed // feeds that wait for a permit to fetch, in the order in which they asked
 	stopping  bool
 	abandoned bool
 
 	missing    []*customer // whose ledger entries are to be looked up
 	lookups    int         // under way
+	gathered   time.Time   // when those that are missing are looked up, however few
 	lanes      map[string]*lane
 	laneOrder  []*lane
-	forced     []*batch // halves of refused batches, the next one last
+	asked      sinks.Row     // whose lane is asked for
+	spare      [][]sinks.Row // of calls that are over, to be used again
+	forced     []*batch      // halves of refused batches, the next one last
 	inflight   int
+	part       int  // how many of them may make calls
+	needy      bool // the Sharer was told that there is nothing to use
 	slots      slots
 	parked     parkedHeap
 	parkedSize int
@@ -121,6 +120,7 @@ type loop struct {
 	todo    []effect // letters and wake-ups that wait to be stored
 	effects int      // under way
 	paid    bool     // the right to the next call has been taken
+	paidAt  time.Time
 
 	timer  *time.Timer
 	counts Counts
@@ -166,6 +166,7 @@ func (d *Destination) init() {
 	d.once.Do(func() {
 		d.mail = make(chan func(), 64)
 		d.done = make(chan struct{})
+		d.asks = make(chan struct{}, 1)
 	})
 }
 
@@ -188,9 +189,13 @@ func (d *Destination) Run(stop, work context.Context) error {
 		shards:    map[int]*shard{},
 		customers: map[ledger.Key]*customer{},
 		recent:    recent,
+		foreseen:  map[ledger.Key]foreseen{},
 		lanes:     map[string]*lane{},
 		gate:      newGate(time.Now()),
 		timer:     time.NewTimer(time.Hour),
+	}
+	if !d.Shared {
+		d.part = d.Concurrency
 	}
 	defer d.timer.Stop()
 	stopped, ended := stop.Done(), work.Done()
@@ -258,9 +263,12 @@ func (d *Destination) post(f func()) bool {
 // step does all that can be done now and sets the timer for what can be later.
 func (d *Destination) step() {
 	now := time.Now()
+	d.recallAll()
 	d.unpark(now)
-	d.lookUp()
-	next := d.dispatch(now)
+	lookUp := d.lookUp(now)
+	d.Rate.close(d.gate.closedUntil())
+	next := earliest(d.dispatch(now), lookUp)
+	d.tellNeed(now)
 	d.flush()
 	d.tellFloors()
 	d.grant()

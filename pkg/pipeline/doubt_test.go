@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -58,6 +59,40 @@ func TestLostAnswerIsLookedIntoWhenItsTimeIsOver(t *testing.T) {
 			t.Errorf("looked into after %v, when the call might still have arrived", at[1].Sub(at[0]))
 		}
 		r.wantOutcome("a", "delivered 7")
+	})
+}
+
+// A provider that can't delete says nothing of whether the customer is there.
+func TestSkippedDeletionKeepsTheDoubt(t *testing.T) {
+	inWorld(t, func(r *rig) {
+		r.sink.lane = func(row sinks.Row) sinks.Lane {
+			if row.Delete {
+				return sinks.Lane{Name: "none", Local: true}
+			}
+			return onceUnlessHeld(row)
+		}
+		r.sink.answer = func(n int, rows []sinks.Row) ([]sinks.Outcome, error) {
+			if rows[0].Delete {
+				return []sinks.Outcome{{Verdict: sinks.Skipped, Reason: "no_delete"}}, nil
+			}
+			return loseFirst(n, rows)
+		}
+		r.start()
+		r.changed("a", 7, "")
+		r.wait(time.Second)
+		r.deleted("a", 8)
+		r.wait(time.Minute)
+		r.wantOutcome("a", "skipped 8")
+		r.restart()
+		r.changed("a", 9, "")
+		r.wait(time.Minute)
+		if sent := r.sink.sent(); sent[len(sent)-1] != "a:9!" {
+			t.Errorf("sent %q, want the last one in doubt", sent)
+		}
+		r.wantOutcome("a", "delivered 9")
+		if p := r.entry("a").Pending; p != nil {
+			t.Errorf("still pending: %+v", p)
+		}
 	})
 }
 
@@ -223,4 +258,45 @@ func TestDoubtOutlivesADeletion(t *testing.T) {
 		}
 		r.wantOutcome("a", "delivered 8")
 	})
+}
+
+// A worker that was killed may have had a call under way that arrives late. What its
+// successor sends of a newer version is sent once more when that is over.
+func TestNewerVersionIsSentOnceMoreAfterAKilledWorkersCall(t *testing.T) {
+	for name, later := range map[string]time.Duration{"folded": 0, "after it": 3 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(r *rig) {
+				r.sink.took = time.Second
+				r.start()
+				r.changed("a", 1, "")
+				r.changed("b", 1, "")
+				r.wait(2 * time.Second)
+				r.changed("a", 2, "")
+				r.wait(500 * time.Millisecond) // it is under way
+				if later == 0 {
+					r.changed("a", 3, "")
+				}
+				r.restart()
+				if later > 0 {
+					r.wait(later)
+					r.changed("a", 3, "")
+				}
+				r.changed("b", 2, "") // of whom nothing was under way
+				r.wait(5 * time.Second)
+				r.wantOutcome("a", "delivered 3")
+				before := len(r.sink.sent())
+				r.wait(time.Minute)
+				sent := r.sink.sent()[before:]
+				if len(sent) != 1 || !strings.HasPrefix(sent[0], "a:3") {
+					t.Errorf("after the killed worker's call was over: sent %q, want a:3 once more", sent)
+				}
+				r.wantOutcome("a", "delivered 3")
+				r.wantOutcome("b", "delivered 2")
+				if p := r.entry("a").Pending; p != nil {
+					t.Errorf("got pending %+v, want none", p)
+				}
+				r.wantSettled()
+			})
+		})
+	}
 }

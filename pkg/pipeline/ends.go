@@ -12,8 +12,9 @@ import (
 func (d *Destination) took(c *customer, b *batch, o *sinks.Outcome) {
 	c.end.batch, c.end.taken = b.journalled(), true
 	r := c.flight
-	// What the provider took is beyond doubt, whatever became of earlier calls.
-	c.doubt = false
+	// What the provider took is beyond doubt, whatever became of earlier calls. That
+	// it has no such operation tells nothing of them.
+	c.doubt = c.doubt && o.Verdict == sinks.Skipped
 	word := ledger.Delivered
 	switch o.Verdict {
 	case sinks.Unchanged:
@@ -57,7 +58,7 @@ func (d *Destination) conclude(c *customer, word string, o *sinks.Outcome) {
 			}
 			entry.Held = &at.held
 		}
-		if until := c.overwritten(r.mark); now.Before(until) {
+		if until := later(c.overwritten(r), d.inherited(c, r)); now.Before(until) {
 			// An older call may still arrive and overwrite this: send it once more then.
 			entry.Pending = &ledger.Pending{Version: r.mark.Version, Seq: r.mark.Seq, Next: until.UTC(), Doubt: true, Delete: r.delete}
 			c.end.wake, c.lost = until, lostCall{}
@@ -66,28 +67,46 @@ func (d *Destination) conclude(c *customer, word string, o *sinks.Outcome) {
 	if s := c.entry.Settled; s != nil && s.Outcome == ledger.Dead || r.cause == Replay || c.buried {
 		c.end.closeLetter = true
 	}
-	c.end.kind, c.end.entry = final, entry
+	at.settled.Edit = r.sentAs()
+	if s := c.entry.Settled; s != nil && s.Edit != at.settled.Edit {
+		c.end.closeLetter = true // what was corrected is over
+	}
+	c.end.kind, c.end.entry, c.end.erase = final, entry, r.delete && word != ledger.Dead
 	d.settle(c)
 }
 
-// overwritten returns until when a call of an older version may still arrive at
+// overwritten returns until when a call of an older state may still arrive at
 // the provider: one that this worker lost, or one that the ledger knows of.
-func (c *customer) overwritten(m ledger.Mark) time.Time {
+func (c *customer) overwritten(r *row) time.Time {
 	var until time.Time
-	if c.lost.version < m.Version {
+	version, edit := r.mark.Version, r.sentAs()
+	if c.lost.version < version || c.lost.version == version && c.lost.edit != edit {
 		until = c.lost.until
 	}
-	if p := c.entry.Pending; p != nil && p.Doubt && p.Version < m.Version {
+	// The ledger does not say which correction a call in doubt was sent with.
+	if p := c.entry.Pending; p != nil && p.Doubt && (p.Version < version || p.Version == version && edit != "") {
 		until = later(until, p.Next)
 	}
 	return until
+}
+
+// inherited returns until when a call of an older version may still arrive that an
+// owner before had under way when the shard was taken over from it, as a process
+// that is killed does: of a version that came again and was folded into this one, or
+// that has ended here since.
+func (d *Destination) inherited(c *customer, r *row) time.Time {
+	s := c.entry.Settled
+	if r.over || s != nil && s.Seq <= c.shard.again && s.At.After(c.shard.taken) && s.Version < r.mark.Version {
+		return c.shard.taken.Add(d.Timeout)
+	}
+	return time.Time{}
 }
 
 // again lets a row wait that the provider refused for now, or ends it at its
 // bound of attempts or time.
 func (d *Destination) again(c *customer, b *batch, o *sinks.Outcome) {
 	r, now := c.flight, time.Now()
-	c.doubt = c.doubt || o.InDoubt
+	c.doubt = c.doubt || o.InDoubt || o.Partly
 	r.attempt(b.started)
 	r.failure = "retryable"
 	if d.Retry.Exhausted(r.attempts, now.Sub(r.first)-r.idle) {
@@ -97,7 +116,7 @@ func (d *Destination) again(c *customer, b *batch, o *sinks.Outcome) {
 	}
 	r.due = now.Add(max(d.Retry.Delay(r.attempts), o.After))
 	d.counts.Retried++
-	if o.InDoubt {
+	if o.InDoubt || o.Partly {
 		d.doubt(c, b, true)
 		return
 	}
@@ -108,6 +127,7 @@ func (d *Destination) again(c *customer, b *batch, o *sinks.Outcome) {
 // refused ends a row that the provider will not take, unless it takes none.
 func (d *Destination) refused(c *customer, b *batch, o *sinks.Outcome) {
 	why := &death{reason: deadletter.Rejected, errors: o.Errors, message: o.Message}
+	c.doubt = c.doubt || o.Partly // the provider no longer has what the ledger says
 	if o.InDoubt {
 		why.reason = deadletter.InDoubt
 	} else if !d.refuse.note(d.fingerprint(why), b.isolated, d.Batch.MaxRows) {
@@ -126,9 +146,12 @@ func (d *Destination) doubt(c *customer, b *batch, over bool) {
 	r := c.flight
 	c.doubt = true
 	until := b.started.Add(d.Timeout)
+	if b.lane.Calls > 1 {
+		until = time.Now().Add(d.Timeout) // its last call may just have begun
+	}
 	if b.slot < 0 {
 		if !over {
-			c.lost.add(r.mark.Version, until)
+			c.lost.add(r, until)
 		}
 		d.back(c)
 		return
@@ -177,10 +200,13 @@ func (d *Destination) bury(c *customer, why *death) {
 	}
 	c.end.kind = final
 	c.end.letter = d.letter(c, why, now)
+	if s := c.entry.Settled; s != nil && s.Outcome == ledger.Dead && s.Seq == r.mark.Seq {
+		c.end.letter.FirstAt = time.Time{} // it was there before, and comes back
+	}
 	c.end.entry = ledger.Entry{
 		Held: c.entry.Held,
 		Settled: &ledger.Settled{
-			Version: mark.Version, Seq: mark.Seq, Outcome: ledger.Dead, Reason: string(why.reason), At: now,
+			Version: mark.Version, Seq: mark.Seq, Outcome: ledger.Dead, Reason: string(why.reason), At: now, Edit: r.sentAs(),
 		},
 		Pending: c.leftover(),
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/custsync/custsync/pkg/deadletter"
@@ -25,12 +26,18 @@ type world struct {
 	flaky   float64       // share of store calls that fail, half of them after taking effect
 	slow    time.Duration // up to which a store call takes
 	history int           // messages kept per customer; 0: all
+	hints   float64       // share of events lent with a later one that is known to come, where one is there
+	lies    float64       // share of events lent with one that is not there, or is another customer's
 
+	onLent   func()   // called once, when the first event was lent; nil: nothing is to happen then
 	events   []stored // the CUSTOMERS stream
 	wakes    []woken  // the wake-ups that fired
 	alarms   map[ledger.Key]Wakeup
 	entries  map[ledger.Key]Found
 	letters  map[ledger.Key]*deadletter.Letter
+	edits    map[ledger.Key]map[string]*deadletter.Edit
+	reading  atomic.Int32 // edits that are being read
+	mended   bool         // the person has gone
 	journal  map[int]OpenCall
 	floors   map[string]uint64 // per feed, as settled
 	lent     map[string]uint64 // per feed, the highest lent
@@ -54,7 +61,7 @@ type woken struct {
 func newWorld(seed uint64) *world {
 	return &world{
 		rng: rand.New(rand.NewPCG(seed, 1)), alarms: map[ledger.Key]Wakeup{}, entries: map[ledger.Key]Found{},
-		letters: map[ledger.Key]*deadletter.Letter{}, journal: map[int]OpenCall{}, floors: map[string]uint64{},
+		letters: map[ledger.Key]*deadletter.Letter{}, edits: map[ledger.Key]map[string]*deadletter.Edit{}, journal: map[int]OpenCall{}, floors: map[string]uint64{},
 		lent: map[string]uint64{}, changed: make(chan struct{}),
 	}
 }
@@ -192,6 +199,7 @@ func (f *testFeed) Fetch(ctx context.Context, maxBytes int) ([]Message, error) {
 				f.next = f.floors[f.name]
 			}
 			f.mu.Unlock()
+			return nil, nil
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -217,10 +225,42 @@ func (f *testFeed) take() (Message, bool) {
 			return Message{}, true
 		}
 		f.lent[f.name] = max(f.lent[f.name], seq)
-		return Message{Seq: seq, Key: e.key, Data: e.data, At: e.at, Event: seq, Again: seq <= f.seen}, true
+		m := Message{Seq: seq, Key: e.key, Data: e.data, At: e.at, Event: seq, Again: seq <= f.seen, Later: f.later(seq)}
+		if f.onLent != nil {
+			f.onLent()
+			f.onLent = nil
+		}
+		return m, true
 	}
 	f.next--
 	return Message{}, false
+}
+
+// later is what is known of a later message of the customer, right or wrong.
+func (f *testFeed) later(seq uint64) uint64 {
+	if f.lies > 0 && f.rng.Float64() < f.lies {
+		return seq + 1 + f.rng.Uint64N(20)
+	}
+	if f.hints == 0 || f.rng.Float64() >= f.hints {
+		return 0
+	}
+	var last uint64
+	for i := int(seq); i < len(f.events); i++ {
+		if e := f.events[i]; e.key == f.events[seq-1].key && !e.gone {
+			last = uint64(i + 1)
+		}
+	}
+	return last
+}
+
+func (w *world) Newest(_ context.Context, k ledger.Key) (Message, error) {
+	if before, after := w.trouble(); cmp.Or(before, after) != nil {
+		return Message{}, errStore
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	data, mark, at := w.newest(k)
+	return Message{Seq: mark.Seq, Key: k, Data: data, At: at, Event: mark.Seq}, nil
 }
 
 func (f *testFeed) Settle(seq uint64) {
@@ -277,20 +317,41 @@ func (w fakeLetters) Open(_ context.Context, l *deadletter.Letter) error {
 	before, after := w.trouble()
 	if before == nil {
 		w.mu.Lock()
-		w.letters[fmt.Sprintf("%d.%s.%s", l.Partition, l.Shop, l.Customer)] = l
+		k := fmt.Sprintf("%d.%s.%s", l.Partition, l.Shop, l.Customer)
+		if old := w.letters[k]; l.FirstAt.IsZero() && old != nil {
+			l.FirstAt = old.FirstAt
+		}
+		w.letters[k] = l
 		w.mu.Unlock()
 	}
 	return cmp.Or(before, after)
 }
 
-func (w fakeLetters) Close(_ context.Context, k ledger.Key) error {
+func (w fakeLetters) Close(_ context.Context, k ledger.Key, but string) error {
 	before, after := w.trouble()
 	if before == nil {
 		w.mu.Lock()
 		delete(w.letters, k)
+		for id := range w.edits[k] {
+			if id != but {
+				delete(w.edits[k], id)
+			}
+		}
 		w.mu.Unlock()
 	}
 	return cmp.Or(before, after)
+}
+
+func (w fakeLetters) Edit(_ context.Context, k ledger.Key, id string) (*deadletter.Edit, error) {
+	w.reading.Add(1)
+	defer w.reading.Add(-1)
+	before, after := w.trouble()
+	if err := cmp.Or(before, after); err != nil {
+		return nil, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.edits[k][id], nil
 }
 
 func (w *world) Set(_ context.Context, wakeups []Wakeup) error {

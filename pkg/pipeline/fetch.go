@@ -43,6 +43,9 @@ func (d *Destination) fetch(ctx context.Context, f *feed) {
 			sleep(ctx, fetchPause)
 		}
 		if len(messages) == 0 {
+			if err == nil {
+				d.post(func() { d.nothingCame(f) })
+			}
 			continue
 		}
 		arrivals := make([]arrival, len(messages))
@@ -62,7 +65,7 @@ func (d *Destination) fetch(ctx context.Context, f *feed) {
 func (d *Destination) read(m *Message, ev *events.Event, now time.Time) *row {
 	r := &row{
 		mark:  ledger.Mark{Seq: m.Event},
-		event: m.Data, at: m.At, cause: m.Cause, force: m.Force, again: m.Again,
+		event: m.Data, at: m.At, cause: m.Cause, force: m.Force, again: m.Again, fill: m.Cause == Backfill,
 		admitted: true,
 	}
 	_, tail, _ := strings.Cut(m.Key, ".")
@@ -74,6 +77,10 @@ func (d *Destination) read(m *Message, ev *events.Event, now time.Time) *row {
 	r.shop, r.customer = ev.Shop, ev.Customer.ID
 	r.mark.Version, r.timeVersion = ev.Version, ev.TimeVersion
 	r.delete = ev.Type == events.Deleted
+	if d.foresees(m, r) {
+		r.later = m.Later
+		return r
+	}
 	made, err := d.Renderer.Render(ev)
 	if err != nil {
 		r.dead = &death{reason: deadletter.Mapping, message: err.Error()}
@@ -122,29 +129,37 @@ func (d *Destination) arrive(f *feed, arrivals []arrival) {
 		if !fresh {
 			continue
 		}
+		f.quiet = 0
 		if a.row == nil {
 			f.window.settle(position)
 			continue
 		}
 		a.row.one[0] = loan{f, position, a.row.cause == Live}
 		a.row.loans = a.row.one[:]
-		d.admit(f.shard, a.key, a.row)
+		d.follow(f, a.key, a.row)
 	}
+	d.overdue(f, false)
 }
 
 // admit gives a row to its customer, who is looked up in the ledger if need be.
 func (d *Destination) admit(s *shard, key ledger.Key, r *row) {
+	if r.again {
+		s.again = max(s.again, r.mark.Seq)
+	}
 	c := d.customers[key]
 	if c == nil {
 		c = &customer{key: key, shard: s}
 		d.customers[key] = c
-		if k, ok := d.recent.Get(key); ok && r.cause != Replay {
+		if k, ok := d.recent.Get(key); ok && r.cause == Live {
 			c.entry, c.revision = k.entry, k.revision
 		} else {
 			d.load(c)
 		}
-	} else if r.cause == Replay {
-		c.reread = true // whoever asks may have rewritten the entry before
+	} else if r.cause != Live {
+		c.reread = true // whoever woke it may have rewritten the entry before
+	}
+	if newest := c.overtook(r); newest != nil {
+		d.late(key, newest.event)
 	}
 	before := c.size()
 	superseded := c.fold(r)
@@ -159,23 +174,38 @@ func (d *Destination) admit(s *shard, key ledger.Key, r *row) {
 			d.judge(c)
 		}
 	case queued:
-		if c.reread {
+		if c.reread || c.fills && !c.rows.fill {
 			c.lane.forget(c)
 			d.judge(c)
 		}
-	case loading, flying, settling:
+	case loading, mending, flying, settling:
 	}
 }
 
 // load has the customer's entry looked up.
 func (d *Destination) load(c *customer) {
 	c.stage, c.reread = loading, false
+	if c.readyAt.IsZero() && c.flight == nil {
+		c.readyAt = time.Now() // waiting for this is waiting for a batch
+	}
 	d.missing = append(d.missing, c)
 }
 
-// lookUp asks the ledger for the entries of customers that came.
-func (d *Destination) lookUp() {
+// lookUp asks the ledger for the entries of customers that came, and returns when
+// it is to be called again. Few customers wait a little for more, which is a part of
+// the time that their rows would wait for a batch: a look-up costs the server about
+// the same for one as for twenty.
+func (d *Destination) lookUp(now time.Time) (next time.Time) {
 	for len(d.missing) > 0 && d.lookups < maxLookups {
+		if len(d.missing) < min(lookupEarly, d.Batch.MaxRows) {
+			if d.gathered.IsZero() {
+				d.gathered = now.Add(min(d.Batch.Linger/10, gatherTime))
+			}
+			if now.Before(d.gathered) {
+				return d.gathered
+			}
+		}
+		d.gathered = time.Time{}
 		n := min(len(d.missing), lookupSize)
 		asked := d.missing[:n:n]
 		d.missing = d.missing[n:]
@@ -193,11 +223,14 @@ func (d *Destination) lookUp() {
 			d.post(func() { d.lookedUp(asked, found) })
 		})
 	}
+	return time.Time{}
 }
 
 const (
-	lookupSize = 1000 // keys in one multi-get
-	maxLookups = 4    // at once
+	lookupSize  = 1000 // keys in one multi-get
+	lookupEarly = 64   // keys for which it is not waited for more
+	maxLookups  = 4    // at once
+	gatherTime  = 5 * time.Millisecond
 )
 
 func (d *Destination) lookedUp(asked []*customer, found []Found) {

@@ -36,6 +36,7 @@ type gate struct {
 	paused  bool
 	note    string // of who paused
 	pausedS time.Time
+	unfit   Gate // why nothing may be begun here; zero: nothing is in the way
 }
 
 // blockedWaits is how seldom a blocked destination is probed: soon at first,
@@ -46,7 +47,10 @@ func newGate(now time.Time) gate { return gate{Gate: Gate{State: Running, Since:
 
 // shown is the gate as people see it: a pause hides what is behind it.
 func (g *gate) shown() Gate {
-	if g.paused {
+	switch {
+	case g.unfit.Reason != "":
+		return g.unfit
+	case g.paused:
 		return Gate{State: Paused, Since: g.pausedS, Reason: g.note}
 	}
 	return g.Gate
@@ -78,16 +82,14 @@ func (g *gate) size(rows int) int {
 	return max(rows>>min(max(g.attempt-1, 0), 30), 1)
 }
 
-// close notes that a call failed for the provider's fault. Calls that were under
-// way when it closed change nothing but the time that a throttle names.
+// close notes that a call failed for the provider's fault, and reports whether
+// that is news. Calls that were under way when it closed change nothing but the
+// time that a throttle names.
 func (g *gate) close(now time.Time, state GateState, reason string, wait time.Duration, probe bool, waits retry.Policy) (changed bool) {
 	if g.State != Running && !probe {
-		if until := now.Add(wait); state == Throttled && until.After(g.Until) {
-			g.Until = until
-		}
-		return false
+		return state == Throttled && g.named(now.Add(wait), reason, now)
 	}
-	changed = g.State != state || g.Reason != reason || g.nudged
+	changed = g.State != state || g.Reason != reason || g.nudged || state == Throttled
 	g.nudged = false
 	if g.State != state {
 		// Another fault has waits of its own.
@@ -99,6 +101,29 @@ func (g *gate) close(now time.Time, state GateState, reason string, wait time.Du
 	}
 	g.State, g.Reason, g.Until = state, reason, now.Add(wait)
 	return changed
+}
+
+// named puts the next probe off to a time that the provider named, if that is
+// later, and reports whether it is by so much that others have to know.
+func (g *gate) named(until time.Time, reason string, now time.Time) bool {
+	if !until.After(g.Until) {
+		return false
+	}
+	news := until.Sub(g.Until) >= time.Second
+	g.Until = until
+	if g.State == Outage { // which is over: the provider answers
+		g.State, g.Since, g.Reason, g.attempt = Throttled, now, reason, 0
+		news = true
+	}
+	return news
+}
+
+// closedUntil is the time that the provider named, and what it said; zero: none.
+func (g *gate) closedUntil() (time.Time, string) {
+	if g.State != Throttled {
+		return time.Time{}, ""
+	}
+	return g.Until, g.Reason
 }
 
 // open notes that a call went through. Only a probe opens a closed gate.
@@ -135,6 +160,20 @@ func (d *Destination) SetPaused(paused bool, since time.Time, note string) {
 	})
 }
 
+// SetUnfit shows the destination as blocked for a reason that is not the
+// provider's, until it is called with an empty one. Whoever calls it gives the
+// destination no shards meanwhile.
+func (d *Destination) SetUnfit(reason string) {
+	d.init()
+	d.post(func() {
+		if d.gate.unfit.Reason == reason {
+			return
+		}
+		d.gate.unfit = Gate{State: Refusing, Since: time.Now(), Reason: reason}
+		d.Observer.Gate(d.gate.shown())
+	})
+}
+
 // Resume makes a closed gate probe at once. With accept a refusal of everything
 // is taken as the provider's word: its rows become dead letters.
 func (d *Destination) Resume(accept bool) {
@@ -147,7 +186,9 @@ func (d *Destination) Resume(accept bool) {
 	})
 }
 
-// Learn adopts a gate that another worker closed: nothing is sent before its time.
+// Learn adopts a gate that another worker has just closed: nothing is sent before
+// its time. What was learnt is told to nobody, since all hear of it. It is to be
+// called once for a closing: this worker may find out meanwhile that it is over.
 func (d *Destination) Learn(g Gate) {
 	d.init()
 	d.post(func() {
@@ -155,9 +196,12 @@ func (d *Destination) Learn(g Gate) {
 		if g.State == Paused || g.State == Running || !g.Until.After(now) {
 			return
 		}
-		if d.gate.State == Running {
+		switch {
+		case d.gate.State == Running:
 			d.gate.Gate = g
-		} else if g.Until.After(d.gate.Until) {
+		case g.State == Throttled:
+			d.gate.named(g.Until, g.Reason, now)
+		case g.Until.After(d.gate.Until):
 			d.gate.Until = g.Until
 		}
 	})

@@ -36,6 +36,9 @@ func (d *Destination) judge(c *customer) {
 			d.begin(c)
 			d.bury(c, r.why())
 			return
+		case mend:
+			d.mend(c)
+			return
 		case send:
 			if until := later(r.due, c.quiet); time.Now().Before(until) {
 				d.park(c, until)
@@ -69,6 +72,7 @@ const (
 	filter                 // not for this destination
 	same                   // the provider has just this
 	bury                   // a dead letter without a call
+	mend                   // a person corrected it: make the row anew
 )
 
 // decide says what is to become of the customer's first row.
@@ -91,6 +95,7 @@ func (d *Destination) decide(c *customer) decision {
 	}
 	switch e.Fence(r.mark, r.timeVersion, r.cause != Live || c.doubt) {
 	case ledger.Stale:
+		d.ended(c, r)
 		return drop
 	case ledger.Mixed:
 		r.mixed, r.outside = true, true
@@ -117,8 +122,9 @@ func (d *Destination) decide(c *customer) decision {
 			}
 			if r.attempts == 0 && r.cause != Replay {
 				r.attempts, r.first = p.Attempts, p.First
-				if r.cause == Live {
-					r.due = p.Next // its wake-up may not have been stored
+				if r.cause == Live || r.cause == Retry {
+					// Its wake-up may not have been stored, or another one took its place.
+					r.due = later(r.due, p.Next)
 				}
 			}
 		case -1:
@@ -130,6 +136,9 @@ func (d *Destination) decide(c *customer) decision {
 				return d.decide(c)
 			}
 		}
+	}
+	if !r.delete && r.edit != editOf(e, r.mark.Version) {
+		return mend
 	}
 	holds := e.Held != nil || c.doubt
 	if r.delete && r.next != nil && !r.next.outside && !holds {

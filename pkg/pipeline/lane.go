@@ -6,21 +6,26 @@ import (
 	"github.com/custsync/custsync/pkg/sinks"
 )
 
-// lane holds the customers whose rows may share a call, first come first served.
+// lane holds the customers whose rows may share a call, first come first served,
+// but those of a backfill after all others.
 type lane struct {
 	sinks.Lane
 	maxRows int
-	line    []*customer // some may have left the lane since
-	rows    int         // that are still in it
+	line    line
+	fill    line // of a backfill
+	rows    int  // that are still in both lines
 	bytes   int
 }
+
+// line is customers in their order; some may have left it since.
+type line []*customer
 
 // laneOf returns the lane of a customer's first row.
 func (d *Destination) laneOf(c *customer) *lane {
 	var spec sinks.Lane
 	if p, ok := d.Sink.(sinks.Planner); ok {
-		r := c.asRow(c.rows)
-		spec = p.Lane(&r)
+		d.asked = c.asRow(c.rows)
+		spec = p.Lane(&d.asked)
 	}
 	l := d.lanes[spec.Name]
 	if l == nil {
@@ -51,8 +56,9 @@ func (d *Destination) queue(c *customer) {
 		c.readyAt = time.Now()
 	}
 	l := d.laneOf(c)
-	c.lane = l
-	l.line = append(l.line, c)
+	c.lane, c.fills = l, c.rows.fill
+	at := l.lineOf(c)
+	*at = append(*at, c)
 	l.rows++
 	l.bytes += len(c.rows.body)
 }
@@ -64,36 +70,60 @@ func (l *lane) forget(c *customer) {
 	l.bytes -= min(len(c.rows.body), l.bytes)
 }
 
+// lineOf is the line that a customer stands in.
+func (l *lane) lineOf(c *customer) *line {
+	if c.fills {
+		return &l.fill
+	}
+	return &l.line
+}
+
 // first returns the customer whose turn it is, or nil.
 func (l *lane) first() *customer {
-	for len(l.line) > 0 {
-		if c := l.line[0]; c.lane == l && c.stage == queued {
+	c := l.head(&l.line, false)
+	if c == nil {
+		c = l.head(&l.fill, true)
+	}
+	if c == nil {
+		l.rows, l.bytes = 0, 0
+	}
+	return c
+}
+
+// head returns the first customer of a line that stands in it still, or nil.
+func (l *lane) head(of *line, fills bool) *customer {
+	for len(*of) > 0 {
+		if c := (*of)[0]; c.lane == l && c.stage == queued && c.fills == fills {
 			return c
 		}
-		l.shift()
+		of.shift()
 	}
-	l.rows, l.bytes = 0, 0
 	return nil
 }
 
-func (l *lane) shift() {
-	l.line[0] = nil
-	if l.line = l.line[1:]; len(l.line) == 0 {
-		l.line = nil
+func (l *line) shift() {
+	(*l)[0] = nil
+	if *l = (*l)[1:]; len(*l) == 0 {
+		*l = nil
 	}
 }
 
-// due reports whether a batch is to be cut now, and otherwise when.
-func (d *Destination) laneDue(l *lane, now time.Time) (bool, time.Time) {
-	c := l.first()
-	if c == nil {
-		return false, time.Time{}
+// due reports whether a batch is to be cut now, and otherwise when; and whether all
+// of it is of a backfill.
+func (d *Destination) laneDue(l *lane, now time.Time) (due, fills bool, at time.Time) {
+	live, fill := l.head(&l.line, false), l.head(&l.fill, true)
+	fills = live == nil
+	for _, c := range []*customer{live, fill} {
+		if c == nil {
+			continue
+		}
+		if l.rows >= l.maxRows || l.bytes >= d.Batch.MaxBytes || c.rows.cap > 0 {
+			return true, fills, time.Time{}
+		}
+		lingers := c.readyAt.Add(d.Batch.Linger)
+		due, at = due || !now.Before(lingers), earliest(at, lingers)
 	}
-	if l.rows >= l.maxRows || l.bytes >= d.Batch.MaxBytes || c.rows.cap > 0 {
-		return true, time.Time{}
-	}
-	at := c.readyAt.Add(d.Batch.Linger)
-	return !now.Before(at), at
+	return due, fills, at
 }
 
 // maxApart is how many rows a batch passes over that have to be apart from one in
@@ -105,7 +135,8 @@ const maxApart = 1_000
 // to need no call.
 func (d *Destination) cut(l *lane, room int) []*customer {
 	limits := d.Sink.Limits()
-	var batch, later []*customer
+	batch := make([]*customer, 0, min(room, l.rows))
+	var later []*customer
 	var apart map[string]bool
 	bytes := limits.Frame
 	for len(batch) < room && len(later) < maxApart {
@@ -121,7 +152,7 @@ func (d *Destination) cut(l *lane, room int) []*customer {
 		if len(batch) > 0 && (bytes+size > d.Batch.MaxBytes || r.cap > 0 && len(batch) >= r.cap) {
 			break
 		}
-		l.shift()
+		l.lineOf(c).shift()
 		if r.apart != "" {
 			if apart[r.apart] {
 				later = append(later, c)
@@ -139,24 +170,42 @@ func (d *Destination) cut(l *lane, room int) []*customer {
 		bytes += size
 		batch = append(batch, c)
 	}
-	if len(later) < maxApart {
-		l.line = append(later, l.line...)
-	} else {
-		l.line = append(l.line, later...) // so that they don't hold up others
-	}
+	l.putBack(later)
 	return batch
+}
+
+// putBack puts customers who were passed over in front of their lines again, or
+// behind where they are so many that they would hold up others.
+func (l *lane) putBack(later []*customer) {
+	var back [2]line
+	for _, c := range later {
+		if c.fills {
+			back[1] = append(back[1], c)
+		} else {
+			back[0] = append(back[0], c)
+		}
+	}
+	for i, at := range []*line{&l.line, &l.fill} {
+		switch {
+		case len(back[i]) == 0:
+		case len(later) < maxApart:
+			*at = append(back[i], *at...)
+		default:
+			*at = append(*at, back[i]...)
+		}
+	}
 }
 
 // stillHere judges a customer anew whose first row was replaced while it stood
 // in line, and reports whether it keeps its place.
 func (d *Destination) stillHere(c *customer, l *lane) bool {
 	c.stage, c.changed = idle, false
-	if d.decide(c) == send && d.laneOf(c) == l {
+	if d.decide(c) == send && d.laneOf(c) == l && c.rows.fill == c.fills {
 		c.stage = queued
 		return true
 	}
+	l.lineOf(c).shift()
 	l.forget(c)
-	l.shift()
 	d.judge(c)
 	return false
 }

@@ -32,11 +32,14 @@ func (w *instant) Fetch(ctx context.Context, _ int) ([]Message, error) {
 	return lent, nil
 }
 
-func (w *instant) Limits() sinks.Limits                           { return sinks.Limits{} }
-func (w *instant) Render(*events.Event) (Rendered, error)         { return w.row, nil }
-func (w *instant) Open(context.Context, *deadletter.Letter) error { return nil }
-func (w *instant) Close(context.Context, ledger.Key) error        { return nil }
-func (w *instant) Set(context.Context, []Wakeup) error            { return nil }
+func (w *instant) Limits() sinks.Limits                            { return sinks.Limits{} }
+func (w *instant) Render(*events.Event) (Rendered, error)          { return w.row, nil }
+func (w *instant) Open(context.Context, *deadletter.Letter) error  { return nil }
+func (w *instant) Close(context.Context, ledger.Key, string) error { return nil }
+func (w *instant) Edit(context.Context, ledger.Key, string) (*deadletter.Edit, error) {
+	return nil, nil
+}
+func (w *instant) Set(context.Context, []Wakeup) error { return nil }
 func (w *instant) Get(_ context.Context, keys []ledger.Key) ([]Found, error) {
 	return make([]Found, len(keys)), nil
 }

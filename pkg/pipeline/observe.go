@@ -65,6 +65,8 @@ func (c *Counts) ended(end *settlement, loans []loan) {
 	}
 	if n == 0 {
 		c.Woken++
+	} else {
+		c.Superseded += n - 1 // events in whose place this one was read
 	}
 	switch end.entry.Settled.Outcome {
 	case ledger.Delivered:

@@ -5,7 +5,9 @@ import (
 	"time"
 
 	"github.com/custsync/custsync/pkg/deadletter"
+	"github.com/custsync/custsync/pkg/events"
 	"github.com/custsync/custsync/pkg/ledger"
+	"github.com/custsync/custsync/pkg/sinks"
 )
 
 // Cause says why a shard looks at a customer.
@@ -26,8 +28,9 @@ type Message struct {
 	At    time.Time // when the stream stored the event
 	Event uint64    // the event's own sequence in CUSTOMERS; equals Seq for a Live message
 	Cause Cause
-	Force bool // send even what the ledger calls unchanged
-	Again bool // an earlier owner of the shard may have been lent it, and may have sent it
+	Force bool   // send even what the ledger calls unchanged
+	Again bool   // an earlier owner of the shard may have been lent it, and may have sent it
+	Later uint64 // the sequence of a later message of the same key that is known to come, which may prove wrong; 0: none is
 }
 
 // Feed lends the messages of one consumer of one shard, in order and without
@@ -81,10 +84,14 @@ type Ledger interface {
 // Letters stores dead letters. Its methods may be called from several
 // goroutines at once, never at once for the same key.
 type Letters interface {
-	// Open stores the letter and returns once it is stored.
+	// Open stores the letter and returns once it is stored. One without FirstAt
+	// comes back after a replay: it keeps that of the letter which is open.
 	Open(ctx context.Context, letter *deadletter.Letter) error
-	// Close removes the open letter of key, if there is one.
-	Close(ctx context.Context, key ledger.Key) error
+	// Close removes the open letter of key, if there is one, and all edits of it
+	// but the one with the id given.
+	Close(ctx context.Context, key ledger.Key, but string) error
+	// Edit returns a person's correction by its id; nil: it is not kept.
+	Edit(ctx context.Context, key ledger.Key, id string) (*deadletter.Edit, error)
 }
 
 // Wakeup is a note to come back to a customer.
@@ -99,6 +106,26 @@ type Wakeup struct {
 type Alarm interface {
 	// Set stores wake-ups and returns once all are stored.
 	Set(ctx context.Context, wakeups []Wakeup) error
+}
+
+// States reads what the stream keeps. Its methods may be called from several
+// goroutines at once.
+type States interface {
+	// Newest returns the newest state of a customer that is kept by now, as a Live
+	// message; nil Data says that none is.
+	Newest(ctx context.Context, key ledger.Key) (Message, error)
+}
+
+// Keeper looks after what the stream keeps of a customer. Its methods may be
+// called from several goroutines at once.
+type Keeper interface {
+	// Late is called when an older state of a customer came after a newer one. The
+	// stream keeps a few messages of each customer, so that more of the kind would
+	// push out the newest one, which others may not have read yet: it is published
+	// again when that is near. Newest is its event where it is at hand, else nil.
+	Late(ctx context.Context, key ledger.Key, newest []byte) error
+	// Deleted is called when a customer's deletion has ended at this destination.
+	Deleted(ctx context.Context, key ledger.Key, deletion ledger.Mark) error
 }
 
 // Calls is the journal of calls that create and can't be repeated. What is in
@@ -138,4 +165,20 @@ type Shard struct {
 	ID    int
 	Lease Lease
 	Feeds []Feed // of events and of wake-ups
+}
+
+// Rendered is a row as a destination's mapping makes it.
+type Rendered struct {
+	Admitted bool   // shops and when let the customer through
+	Body     []byte // JSON object; nil for a deletion
+	Hash     string // of Body
+	Apart    string
+	Errors   []sinks.FieldError // rules that the row breaks; it is not to be sent then
+}
+
+// Renderer makes rows of events, without any I/O. It may be called from several
+// goroutines at once. An error is the mapping's failure on this customer; its
+// text is shown to people and holds no customer data.
+type Renderer interface {
+	Render(ev *events.Event) (Rendered, error)
 }

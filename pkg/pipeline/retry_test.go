@@ -1,11 +1,13 @@
 package pipeline
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/custsync/custsync/pkg/events"
 	"github.com/custsync/custsync/pkg/retry"
 	"github.com/custsync/custsync/pkg/sinks"
 )
@@ -256,5 +258,52 @@ func TestRowThatIsNeverAnsweredEndsAlone(t *testing.T) {
 				r.wantSettled()
 			})
 		})
+	}
+}
+
+// noteRenderer sends the note alone, so that two versions may be the same row.
+type noteRenderer struct{}
+
+func (noteRenderer) Render(ev *events.Event) (Rendered, error) {
+	body := fmt.Appendf(nil, `{"note":%q}`, ev.Customer.Note.V)
+	return Rendered{Admitted: true, Body: body, Hash: sinks.Hash(body)}, nil
+}
+
+// What was applied in part is no longer what the ledger says that the provider
+// has: a version that equals the ledger's is sent all the same.
+func TestPartlyAppliedRowIsOverwritten(t *testing.T) {
+	for name, verdict := range map[string]sinks.Verdict{"rejected": sinks.Rejected, "retryable": sinks.Retryable} {
+		for _, restarts := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, restarts), func(t *testing.T) {
+				inWorld(t, func(r *rig) {
+					r.sink.answer = func(n int, rows []sinks.Row) ([]sinks.Outcome, error) {
+						if rows[0].Version == 8 {
+							return always(sinks.Outcome{Verdict: verdict, Partly: true})(n, rows)
+						}
+						return allTaken(rows), nil
+					}
+					r.d.Renderer = noteRenderer{}
+					r.start()
+					r.changed("a", 7, "same")
+					r.wait(time.Second)
+					r.changed("a", 8, "other")
+					r.wait(time.Second)
+					if restarts {
+						r.end()
+						r.takeOver()
+						r.d = r.destination()
+						r.d.Renderer = noteRenderer{}
+						r.start()
+					}
+					r.changed("a", 9, "same")
+					r.wait(time.Minute)
+					if sent := r.sink.sent(); !strings.HasPrefix(sent[len(sent)-1], "a:9") {
+						t.Errorf("got %v, want version 9 last", sent)
+					}
+					r.wantOutcome("a", "delivered 9")
+					r.wantSettled()
+				})
+			})
+		}
 	}
 }

@@ -45,7 +45,7 @@ func (s *script) Lane(row *sinks.Row) sinks.Lane {
 
 func (s *script) Deliver(ctx context.Context, rows []sinks.Row) ([]sinks.Outcome, error) {
 	s.mu.Lock()
-	s.calls = append(s.calls, asked{time.Now(), rows})
+	s.calls = append(s.calls, asked{time.Now(), slices.Clone(rows)})
 	n := len(s.calls)
 	s.now++
 	s.most = max(s.most, s.now)
@@ -174,7 +174,7 @@ func inWorld(t *testing.T, test func(*rig)) {
 func (r *rig) destination() *Destination {
 	return &Destination{
 		Name: "d", Sink: r.sink, Renderer: plainRenderer{}, Ledger: r.world, Letters: fakeLetters{r.world},
-		Alarm: r.world, Calls: fakeCalls{r.world},
+		Alarm: r.world, Calls: fakeCalls{r.world}, States: r.world,
 		Batch: Batch{Linger: 50 * time.Millisecond}, Timeout: 10 * time.Second,
 		Retry: retry.Policy{Initial: time.Second, Max: time.Minute, Jitter: -1},
 	}

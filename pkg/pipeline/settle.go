@@ -15,6 +15,7 @@ type settlement struct {
 	entry       ledger.Entry
 	letter      *deadletter.Letter // to store before the ledger is written
 	closeLetter bool               // an open letter is to go, its customer having got through
+	erase       bool               // a deletion has ended
 	wake        time.Time          // to be woken then; zero: not
 	batch       *batch             // whose journal slot this resolves; nil: none
 	taken       bool               // the provider took the row: whatever else happens, this is to be known
@@ -165,7 +166,11 @@ func (d *Destination) afterWrite(c *customer) {
 		d.effect("store the wake-up", func(ctx context.Context) error { return d.Alarm.Set(ctx, wakeups) }, func() { d.afterWrite(c) })
 	case c.end.closeLetter:
 		c.end.closeLetter, c.buried = false, false
-		d.effect("remove the dead letter", func(ctx context.Context) error { return d.Letters.Close(ctx, c.key) }, func() { d.afterWrite(c) })
+		but := c.entry.Settled.Edit
+		d.effect("remove the dead letter", func(ctx context.Context) error { return d.Letters.Close(ctx, c.key, but) }, func() { d.afterWrite(c) })
+	case c.end.erase:
+		c.end.erase = false
+		d.deleted(c, c.flight.mark, func() { d.afterWrite(c) })
 	default:
 		d.finish(c)
 	}

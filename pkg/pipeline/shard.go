@@ -19,14 +19,18 @@ type shard struct {
 	fetching  int                // feeds that are being read
 	released  []chan struct{}    // closed when nothing is under way any more
 	abandoned bool               // the lease is lost: nothing is stored for it any more
+	taken     time.Time          // when this worker took it over
+	again     uint64             // the newest event that came again: an owner before may have sent it
 }
 
 // feed is one of a shard's consumers as the loop sees it.
 type feed struct {
 	Feed
-	shard  *shard
-	window window
-	permit chan struct{} // lets the fetching go on once
+	shard   *shard
+	window  window
+	awaited awaitedHeap   // of what is foreseen
+	quiet   int           // fetches that brought nothing since something new came
+	permit  chan struct{} // lets the fetching go on once
 }
 
 // Take hands a leased shard to the loop, which works on it until Release, until
@@ -89,7 +93,7 @@ func (d *Destination) call(ctx context.Context, f func(done chan struct{})) erro
 
 func (d *Destination) take(s Shard) {
 	ctx, cancel := context.WithCancel(s.Lease.Context())
-	sh := &shard{Shard: s, cancel: cancel}
+	sh := &shard{Shard: s, cancel: cancel, taken: time.Now()}
 	d.shards[s.ID] = sh
 	for _, f := range s.Feeds {
 		fd := &feed{Feed: f, shard: sh, permit: make(chan struct{}, 1)}
@@ -132,6 +136,7 @@ func (d *Destination) release(s *shard, done chan struct{}) {
 		s.cancel()
 		s.busy++ // it is not released before all of its customers were seen
 		d.unforce(s)
+		d.unforesee(s)
 		for key, c := range d.customers {
 			if c.shard == s {
 				d.leave(key, c)
@@ -155,7 +160,7 @@ func (d *Destination) leave(key string, c *customer) {
 		d.dropParked(c)
 	case queued:
 		c.lane.forget(c)
-	case idle, loading, flying, settling:
+	case idle, loading, mending, flying, settling:
 	}
 	lost := time.Now().Before(c.lost.until)
 	if r := c.rows; r != nil && (r.attempts > 0 || lost) && stage != loading && !c.shard.abandoned {

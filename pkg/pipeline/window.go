@@ -43,5 +43,13 @@ func (w *window) settle(position uint64) {
 	}
 }
 
+// last is the sequence of the last message that entered.
+func (w *window) last() uint64 {
+	if n := len(w.seqs); n > 0 {
+		return w.seqs[n-1] &^ settledBit
+	}
+	return w.floor
+}
+
 // outstanding is the number of messages whose loans are open.
 func (w *window) outstanding() int { return len(w.seqs) }

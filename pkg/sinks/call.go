@@ -12,7 +12,6 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/custsync/custsync/pkg/retry"
@@ -29,7 +28,8 @@ type Caller struct {
 	// HTTP carries the calls; nil: one with NewTransport. Its CheckRedirect and
 	// Jar are not used.
 	HTTP *http.Client
-	// Timeout bounds one call, from the moment that Before lets it go; 0: 30 s.
+	// Timeout bounds one call, from the moment that Before lets it go, and the wait
+	// for that moment; 0: 30 s.
 	Timeout time.Duration
 	// MaxAnswer is the most bytes of an answer that are read; 0: 8 MiB.
 	MaxAnswer int
@@ -43,13 +43,14 @@ type Caller struct {
 // NewTransport returns a transport that suits calls to a provider. It keeps
 // connections alive, as many as there are calls at once; closes an idle one
 // before common servers do (60 s and more), since a call that crosses with the
-// closing is in doubt; and speaks HTTP/1.1, where a broken connection costs one
-// call and not all that share it. It knows no proxy: set Proxy where there is one.
+// closing is in doubt; speaks HTTP/1.1, where a broken connection costs one
+// call and not all that share it; and writes nothing of a call that While no
+// longer allows. It knows no proxy: set Proxy where there is one.
 func NewTransport() *http.Transport {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	return &http.Transport{
-		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		DialContext:           dialWire(&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}),
 		TLSHandshakeTimeout:   10 * time.Second,
 		MaxIdleConns:          256,
 		MaxIdleConnsPerHost:   256,
@@ -119,7 +120,7 @@ type Answer struct {
 // status was, beside an error too.
 func (c *Caller) Do(ctx context.Context, call *Call) (*Answer, error) {
 	if c.Before != nil {
-		if err := c.Before(ctx); err != nil {
+		if err := c.await(ctx); err != nil {
 			e := retry.Error{Code: "no_turn"}
 			if marked, ok := errors.AsType[*retry.Error](err); ok {
 				e = *marked
@@ -132,10 +133,8 @@ func (c *Caller) Do(ctx context.Context, call *Call) (*Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 
-	// Headers are written to a buffer first and a body only after them, so while
-	// this is false nothing went out that the provider could act on.
-	var wrote atomic.Bool
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { wrote.Store(true) }})
+	t := newTurn(ctx)
+	ctx = httptrace.WithClientTrace(ctx, t.trace())
 	req, err := c.request(ctx, call)
 	if err != nil {
 		return nil, &retry.Error{Class: retry.Permanent, Unsent: true, Over: true, Code: "request", Err: fmt.Errorf("%s: not a valid request", call.Op)}
@@ -143,12 +142,22 @@ func (c *Caller) Do(ctx context.Context, call *Call) (*Answer, error) {
 	resp, err := c.HTTP.Do(req)
 	if err != nil {
 		e := retry.FromTransport(err)
-		e.Unsent = e.Unsent || !wrote.Load()
+		if refused := t.refused.Load(); refused != nil {
+			e = refused.In("given up")
+		}
+		e.Unsent = !t.wrote.Load() || e.Unsent && t.refused.Load() == nil
 		e.Over = e.Unsent
 		return nil, e.In(call.Op)
 	}
 	defer resp.Body.Close() // reading is over; an error of closing changes nothing
 	return c.read(resp, call)
+}
+
+// await waits for the call's turn, no longer than for its answer.
+func (c *Caller) await(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	return c.Before(ctx)
 }
 
 func (c *Caller) request(ctx context.Context, call *Call) (*http.Request, error) {

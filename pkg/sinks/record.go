@@ -1,12 +1,16 @@
 package sinks
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+)
 
 // Record is a row before it is encoded: the provider's fields in the order in
 // which they are sent. It is reused from row to row; the zero value is empty.
 type Record struct {
 	fields []Field
-	apart  string
+	apart  string // a field's name
 }
 
 // Field is one field of a Record. Group is the name of the object that holds
@@ -67,15 +71,24 @@ func (r *Record) Set(f Field) {
 	}
 }
 
+// Remove takes out the fields that match.
+func (r *Record) Remove(match func(Field) bool) { r.fields = slices.DeleteFunc(r.fields, match) }
+
 // Text sets a text field at the top.
 func (r *Record) Text(name, value string) { r.Set(Field{Name: name, Kind: KindText, Text: value}) }
 
 // Null marks a field at the top to be cleared.
 func (r *Record) Null(name string) { r.Set(Field{Name: name}) }
 
-// Apart names what this row can't share a batch over, such as a mail address
-// that is the provider's key.
-func (r *Record) Apart(key string) { r.apart = key }
+// Apart names the text field at the top whose value two rows of one batch can't
+// have in common, such as a mail address that is the provider's key.
+func (r *Record) Apart(name string) { r.apart = name }
 
-// ApartKey returns what Apart set.
-func (r *Record) ApartKey() string { return r.apart }
+// ApartKey returns the value of the field that Apart named, as it is now, in lower
+// case and without the space around it; empty if there is none.
+func (r *Record) ApartKey() string {
+	if f := r.Get("", r.apart); f != nil {
+		return strings.ToLower(strings.TrimSpace(f.Text))
+	}
+	return ""
+}

@@ -24,8 +24,9 @@ const hidden = "•••"
 // ScrubMessage makes a provider's words fit to be kept beside a row: one line of
 // valid UTF-8, at most 500 runes, without the customer's data. Hidden are the
 // row's own text values, in any case and as they look when escaped for JSON, URLs
-// and HTML, the local parts of its mail addresses, and whatever looks like a mail
-// address or a phone number, the row's or not. Row may be nil.
+// and HTML, the words of its whole names, the local parts of its mail addresses,
+// and whatever looks like a mail address or a phone number, the row's or not. Row
+// may be nil.
 func ScrubMessage(s string, row *Row) string {
 	text := clean(s)
 	secrets := rowSecrets(row)
@@ -90,7 +91,11 @@ type collector struct{ secrets [][]rune }
 func (c *collector) value(s *scan.Scanner) {
 	switch s.Kind() {
 	case scan.Object:
-		for _, ok := s.Object(); ok; _, ok = s.Field() {
+		for name, ok := s.Object(); ok; name, ok = s.Field() {
+			if s.Kind() == scan.String && (name == "name" || name == "title") {
+				c.wholeName(s.Text())
+				continue
+			}
 			c.value(s)
 		}
 	case scan.Array:
@@ -101,6 +106,14 @@ func (c *collector) value(s *scan.Scanner) {
 		c.text(s.Text())
 	case scan.Null, scan.Bool, scan.Number, scan.Invalid:
 		s.Skip()
+	}
+}
+
+// wholeName collects what a provider holds as one field and may write the parts of.
+func (c *collector) wholeName(name string) {
+	c.text(name)
+	for _, word := range strings.Fields(name) {
+		c.forms(word)
 	}
 }
 

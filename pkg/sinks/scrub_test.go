@@ -18,6 +18,7 @@ func TestScrubMessage(t *testing.T) {
 		{"numbers of the provider's", "HTTP 422: field 3 of 100, code 111111", "HTTP 422: field 3 of 100, code 111111"},
 		{"a value", "Customer Kowalski exists", "Customer ••• exists"},
 		{"in another case", "customer KOWALSKI exists", "customer ••• exists"},
+		{"a word of a whole name", "Ольга is taken, dear o'neil", "••• is taken, dear •••"},
 		{"inside a word, where long", "name=JanKowalski;", "name=Jan•••;"},
 		{"not inside a word, where short", "January vipers: Jan, vip", "January vipers: •••, •••"},
 		{"two runes stay", "PL is no country", "PL is no country"},

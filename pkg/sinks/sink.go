@@ -66,6 +66,7 @@ type Lane struct {
 	MaxRows int    // bound of this lane; 0: Limits.MaxRows
 	Once    bool   // the call creates and can't be repeated: doubt is marked in the ledger before it
 	Local   bool   // needs no call at all: Deliver answers by itself, so no rate is spent
+	Calls   int    // that one delivery may make one after another, each with the destination's timeout; 0: one
 }
 
 // Limits are a provider's own bounds on one call; 0 means that none is known.
@@ -129,6 +130,7 @@ type Outcome struct {
 	Message    string        // the provider's own words; scrubbed and capped before it is kept
 	After      time.Duration // for Retryable: not before; 0: by the destination's policy
 	InDoubt    bool          // for Rejected: whether an earlier attempt was applied can't be found out
+	Partly     bool          // for Rejected and Retryable: some of the row was applied, so the provider no longer has what the ledger says
 }
 
 // FieldError is one broken rule. Field is the provider's name of the field,

@@ -18,23 +18,17 @@ type Action struct {
 	Verb        string
 	Destination string
 	Body        []byte // JSON
+	Place       uint64 // in the list of actions
 }
 
 // Actions yields what people did, oldest first. An empty verb or destination
 // stands for all. An error ends it.
 func (s *Streams) Actions(ctx context.Context, verb, destination string) iter.Seq2[Action, error] {
-	orAny := func(token string) string {
-		if token == "" {
-			return "*"
-		}
-		return token
-	}
 	return func(yield func(Action, error) bool) {
-		filter := actionsPrefix + orAny(verb) + "." + orAny(destination)
-		err := s.each(ctx, Actions, filter, false, func(window []*nats.Msg) (bool, error) {
+		err := s.each(ctx, Actions, actionsFilter(verb, destination), false, func(window []*nats.Msg) (bool, error) {
 			for _, m := range window {
-				verb, destination, _ := strings.Cut(strings.TrimPrefix(m.Subject, actionsPrefix), ".")
-				if !yield(Action{verb, destination, m.Data}, nil) {
+				d, _ := readReply(m.Reply)
+				if !yield(action(m.Subject, m.Data, d.seq), nil) {
 					return false, nil
 				}
 			}
@@ -47,6 +41,21 @@ func (s *Streams) Actions(ctx context.Context, verb, destination string) iter.Se
 }
 
 const actionsPrefix = "actions."
+
+func actionsFilter(verb, destination string) string {
+	orAny := func(token string) string {
+		if token == "" {
+			return "*"
+		}
+		return token
+	}
+	return actionsPrefix + orAny(verb) + "." + orAny(destination)
+}
+
+func action(subject string, body []byte, place uint64) Action {
+	verb, destination, _ := strings.Cut(strings.TrimPrefix(subject, actionsPrefix), ".")
+	return Action{verb, destination, body, place}
+}
 
 // Kept returns one event of a customer by its sequence; nil: the stream does not
 // keep it any more.

@@ -47,6 +47,33 @@ func (s *Streams) Backlog(ctx context.Context, destination string, l Layout) (Ba
 	return all, err
 }
 
+// Fired counts the wake-ups of a destination whose time has come and that are not
+// settled.
+func (s *Streams) Fired(ctx context.Context, destination string) (fired uint64, err error) {
+	layout, err := s.Layout(ctx, destination)
+	if err != nil {
+		return 0, err
+	}
+	if layout == nil {
+		return s.count(ctx, Wakeups, wakePrefix+destination+".>")
+	}
+	for id := range layout.Shards {
+		place := Place{destination, layout.Generation, layout.Shards, id}
+		c, err := s.Cursor(ctx, place)
+		if err != nil {
+			return 0, err
+		}
+		for _, filter := range place.filters(wakePrefix+destination+".", s.config.Partitions) {
+			p := part{stream: Wakeups, filter: filter, from: c.Wakeups.Settled + 1}
+			if err := s.measure(ctx, &p); err != nil {
+				return 0, fmt.Errorf("count what waits for %s: %w", destination, err)
+			}
+			fired += p.n
+		}
+	}
+	return fired, nil
+}
+
 // Retrying counts the wake-ups of a destination whose time has not come.
 func (s *Streams) Retrying(ctx context.Context, destination string) (uint64, error) {
 	return s.count(ctx, Wakeups, schedulePrefix+destination+".>")

@@ -69,7 +69,10 @@ func (c *Calls) write(ctx context.Context, slots []int, data []byte) error {
 // owner may have sent in a call whose verdict nobody stored. It is done by a
 // shard's new owner before it reads the shard, and may be done again.
 func (m *Member) Doubt(ctx context.Context, place Place, l *Ledger) error {
-	journal, err := m.streams.records(ctx, callKey+place.Destination+".>")
+	if err := m.streams.catchUp(ctx, l); err != nil {
+		return err
+	}
+	journal, err := m.streams.leaderRecords(ctx, callKey+place.Destination+".>")
 	if err != nil {
 		return err
 	}

@@ -96,30 +96,38 @@ func (p *proxy) left() int {
 // message is lent once, in order.
 func TestFeedOverABreakingConnection(t *testing.T) {
 	t.Parallel()
-	server, s := open(t, Config{Partitions: 2})
-	place := lay(t, s, "d", 1)
-	const n = 1500
-	var want [2][]uint64
-	for i := range n {
-		c := fmt.Sprint("c", i)
-		p := partitionOf(key(s, "acme", c))
-		want[p] = append(want[p], publish(t, s, "acme", c, 1))
-	}
-	p := newProxy(t, server.Address(), 60<<10, 6)
-	through := openAt(t, natstest.Connect(t, p.url()), Config{Partitions: 2})
-	var shard *Shard
-	until(t, "the shard is open", func() bool {
-		var err error
-		shard, err = through.OpenShard(testContext(t), place)
-		return err == nil
-	})
-	for p, messages := range lendAll(t, shard, n) {
-		if got := seqs(messages); !slices.Equal(got, want[p]) {
-			t.Errorf("partition %d: got %d sequences, want %d in order and each once", p, len(got), len(want[p]))
-		}
-	}
-	if left := p.left(); left > 1 {
-		t.Errorf("the connection broke %d times less than it should: the test tells little", left)
+	for _, shared := range []bool{false, true} {
+		t.Run(fmt.Sprint("trunk ", shared), func(t *testing.T) {
+			server, s := open(t, Config{Partitions: 2})
+			place := lay(t, s, "d", 1)
+			const n = 1500
+			var want [2][]uint64
+			for i := range n {
+				c := fmt.Sprint("c", i)
+				p := partitionOf(key(s, "acme", c))
+				want[p] = append(want[p], publish(t, s, "acme", c, 1))
+			}
+			p := newProxy(t, server.Address(), 60<<10, 6)
+			through := openAt(t, natstest.Connect(t, p.url()), Config{Partitions: 2})
+			var trunk *Trunk
+			if shared {
+				trunk = through.NewTrunk("d")
+			}
+			var shard *Shard
+			until(t, "the shard is open", func() bool {
+				var err error
+				shard, err = through.OpenShard(testContext(t), place, trunk)
+				return err == nil
+			})
+			for p, messages := range lendAll(t, shard, n) {
+				if got := seqs(messages); !slices.Equal(got, want[p]) {
+					t.Errorf("partition %d: got %d sequences, want %d in order and each once", p, len(got), len(want[p]))
+				}
+			}
+			if left := p.left(); left > 1 {
+				t.Errorf("the connection broke %d times less than it should: the test tells little", left)
+			}
+		})
 	}
 }
 
@@ -135,12 +143,12 @@ func TestFeedMissesNothing(t *testing.T) {
 			want := []uint64{publish(t, s, "acme", "first", 1)}
 			got := seqs(lend(t, f, 1))
 			// Somebody else gets the next message: its pull waits before the feed's own.
-			f.reader.open = 0
+			f.branch.own.open = 0
 			inbox, err := s.nc.SubscribeSync(s.nc.NewInbox())
 			if err != nil {
 				t.Fatal(err)
 			}
-			steal(t, s, f.reader, inbox)
+			steal(t, s, f.branch.own, inbox)
 			want = append(want, publish(t, s, "acme", "stolen", 1))
 			if _, err := inbox.NextMsg(deadline); err != nil {
 				t.Fatal(err)

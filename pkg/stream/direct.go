@@ -47,6 +47,11 @@ type got struct {
 // errTorn says that a part of an answer did not arrive.
 var errTorn = errors.New("a part of the answer did not arrive")
 
+// turns is how long an answer may take to begin before it is asked for again. Any
+// replica may be the one that is asked, and in a cluster the way to one of them
+// may be cut without the others knowing.
+func turns() []time.Duration { return []time.Duration{time.Second, 2 * time.Second, patience} }
+
 // fetch asks a stream for messages and hands them to each, in the order of
 // their sequences.
 func (p *post) fetch(ctx context.Context, stream string, g get, each func(kept)) (got, error) {
@@ -54,32 +59,46 @@ func (p *post) fetch(ctx context.Context, stream string, g get, each func(kept))
 	if err != nil {
 		return got{}, err
 	}
+	var end got
+	for _, turn := range turns() {
+		var begun bool
+		if end, begun, err = p.fetchOnce(ctx, stream, ask, turn, each); begun || !errors.Is(err, errNoAnswer) {
+			return end, err
+		}
+	}
+	return end, err
+}
+
+// fetchOnce asks once. It reports whether the answer has begun.
+func (p *post) fetchOnce(ctx context.Context, stream string, ask []byte, turn time.Duration, each func(kept)) (end got, begun bool, err error) {
 	b, err := p.take(ctx)
 	if err != nil {
-		return got{}, err
+		return got{}, false, err
 	}
 	defer func() { p.free <- b }()
 	reply := b.prefix + strconv.Itoa(b.use)
 	if err := p.nc.PublishRequest("$JS.API.DIRECT.GET."+stream, reply, ask); err != nil {
-		return got{}, fmt.Errorf("publish: %w", err)
+		return got{}, false, fmt.Errorf("publish: %w", err)
 	}
 	wait := time.NewTimer(glance)
 	defer wait.Stop()
 	var last uint64
 	for {
-		m, err := b.next(ctx, wait)
+		m, err := b.next(ctx, wait, turn)
 		if err != nil {
-			return got{}, err
+			return got{}, begun, err
 		}
 		if m.Subject != reply {
 			continue // late, of an earlier use
 		}
+		begun, turn = true, patience
 		if status := m.Header.Get("Status"); status != "" {
-			return ended(m, status, last)
+			end, err = ended(m, status, last)
+			return end, begun, err
 		}
 		k := kept{subject: m.Header.Get("Nats-Subject"), seq: number(m, "Nats-Sequence"), msg: m}
 		if k.subject == "" || k.seq == 0 || number(m, "Nats-Last-Sequence") != last {
-			return got{}, errTorn
+			return got{}, begun, errTorn
 		}
 		last = k.seq
 		each(k)
@@ -123,17 +142,28 @@ func (p *post) lastWith(ctx context.Context, stream, subject string) (data []byt
 	if err != nil {
 		return nil, nil, 0, err
 	}
+	k, err := p.leaders(ctx, stream, ask)
+	if err != nil || k == nil {
+		return nil, nil, 0, err
+	}
+	return k.msg.Data, k.msg.Header, k.seq, nil
+}
+
+// leaders returns the message that is asked for as the stream's leader has it; nil
+// if there is none.
+func (p *post) leaders(ctx context.Context, stream string, ask []byte) (*kept, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	m, err := p.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, ask)
 	if err != nil {
-		return nil, nil, 0, err
+		return nil, err
 	}
 	var a struct {
 		Message *struct {
-			Seq  uint64 `json:"seq"`
-			Hdrs []byte `json:"hdrs"`
-			Data []byte `json:"data"`
+			Subject string `json:"subject"`
+			Seq     uint64 `json:"seq"`
+			Hdrs    []byte `json:"hdrs"`
+			Data    []byte `json:"data"`
 		} `json:"message"`
 		Error *struct {
 			Code        int    `json:"code"`
@@ -141,20 +171,21 @@ func (p *post) lastWith(ctx context.Context, stream, subject string) (data []byt
 		} `json:"error"`
 	}
 	if err := json.Unmarshal(m.Data, &a); err != nil {
-		return nil, nil, 0, fmt.Errorf("read the answer: %w", err)
+		return nil, fmt.Errorf("read the answer: %w", err)
 	}
 	switch {
 	case a.Error != nil && a.Error.Code == 404:
-		return nil, nil, 0, nil
+		return nil, nil
 	case a.Error != nil:
-		return nil, nil, 0, fmt.Errorf("refused by JetStream: %s", a.Error.Description)
+		return nil, fmt.Errorf("refused by JetStream: %s", a.Error.Description)
 	case a.Message == nil:
-		return nil, nil, 0, errors.New("the answer holds no message")
+		return nil, errors.New("the answer holds no message")
 	}
+	k := &kept{subject: a.Message.Subject, seq: a.Message.Seq, msg: &nats.Msg{Data: a.Message.Data}}
 	if len(a.Message.Hdrs) > 0 {
-		if header, err = nats.DecodeHeadersMsg(a.Message.Hdrs); err != nil {
-			return nil, nil, 0, fmt.Errorf("read the headers: %w", err)
+		if k.msg.Header, err = nats.DecodeHeadersMsg(a.Message.Hdrs); err != nil {
+			return nil, fmt.Errorf("read the headers: %w", err)
 		}
 	}
-	return a.Message.Data, header, a.Message.Seq, nil
+	return k, nil
 }

@@ -4,12 +4,11 @@ import (
 	"context"
 
 	"github.com/custsync/custsync/pkg/pipeline"
-	"github.com/nats-io/nats.go"
 )
 
 // feed lends the events of one partition of a shard.
 type feed struct {
-	reader *reader
+	branch *branch
 	cursor *cursor
 	of     func(*Cursor) *Progress // the partition's own
 	lent   uint64                  // what an earlier owner may have been lent
@@ -27,24 +26,17 @@ func ofWakeups(c *Cursor) *Progress { return &c.Wakeups }
 
 func (f *feed) Fetch(ctx context.Context, maxBytes int) ([]pipeline.Message, error) {
 	clear(f.hand)
-	messages := f.hand[:0]
-	err := f.reader.read(ctx, maxBytes, func(m *nats.Msg, d delivery) {
-		messages = append(messages, pipeline.Message{
-			Seq:   d.seq,
-			Key:   m.Subject[len(customersPrefix):],
-			Data:  m.Data,
-			At:    d.at,
-			Event: d.seq,
-			Again: d.seq <= f.lent,
-		})
-	})
+	messages, err := f.branch.read(ctx, maxBytes, f.hand[:0])
 	f.hand = messages
 	if len(messages) == 0 {
 		return nil, err
 	}
 	if err := f.cursor.lend(ctx, f.of, messages[len(messages)-1].Seq); err != nil {
-		f.reader.rewind(messages[0].Seq)
+		f.branch.rewind(messages[0].Seq)
 		return nil, err
+	}
+	for i := range messages {
+		messages[i].Again = messages[i].Seq <= f.lent
 	}
 	return messages, nil
 }

@@ -2,8 +2,11 @@ package stream
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/nats-io/nats.go"
 )
 
 // Gate is what a destination's gate is like across the fleet.
@@ -22,9 +25,25 @@ type Paused struct {
 	By    string    `json:"by,omitempty"`
 }
 
-// SetGate stores a destination's gate, whatever it was.
+// Accepted is the reason of a gate that a person opens although the streams are not
+// those that the destination was worked on with.
+const Accepted = "accepted"
+
+// SetGate stores a destination's gate, whatever it was: at once, since others are
+// to hear of it before their next call.
 func (s *Streams) SetGate(ctx context.Context, destination string, g Gate) error {
-	return s.overwrite(ctx, gateKey+destination, g)
+	data, err := json.Marshal(g)
+	if err != nil {
+		return fmt.Errorf("set a gate: %w", err)
+	}
+	a, err := s.post.one(ctx, &nats.Msg{Subject: workersPrefix + gateKey + destination, Data: data})
+	if err == nil {
+		err = a.err()
+	}
+	if err != nil {
+		return fmt.Errorf("set a gate: %w", err)
+	}
+	return nil
 }
 
 // Pause stops a destination across the fleet. Pausing it again changes the note.

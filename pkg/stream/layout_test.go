@@ -239,6 +239,40 @@ func TestForgetAndErase(t *testing.T) {
 	}
 }
 
+// A customer may come back while what was deleted is being erased.
+func TestEraseLeavesWhatCameAfter(t *testing.T) {
+	t.Parallel()
+	_, s := open(t, Config{Partitions: 1})
+	ctx := testContext(t)
+	const k = "0.acme.c"
+	open := func(version int64) {
+		if err := s.Letters("d").Open(ctx, letter(k, version)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tombstone := publish(t, s, "acme", "c", 2)
+	open(1)
+	stored, err := s.left(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	publish(t, s, "acme", "c", 3)
+	open(3)
+	if err := s.Alarm("d").Set(ctx, []pipeline.Wakeup{{Key: k, At: time.Now().Add(time.Hour), Cause: pipeline.Retry}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.erase(ctx, k, tombstone, stored, []string{"d"}); err != nil {
+		t.Fatal(err)
+	}
+	l, err := s.Letters("d").Get(ctx, "acme", "c")
+	if err != nil || l == nil || l.Version != 3 {
+		t.Errorf("got letter %+v and error %v, want that of version 3", l, err)
+	}
+	if n, err := s.Retrying(ctx, "d"); err != nil || n != 1 {
+		t.Errorf("got %d wake-ups and error %v, want one", n, err)
+	}
+}
+
 func TestDeadLettersList(t *testing.T) {
 	t.Parallel()
 	_, s := open(t, Config{Partitions: 4})

@@ -2,11 +2,9 @@ package stream
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/custsync/custsync/pkg/ledger"
 	"github.com/custsync/custsync/pkg/pipeline"
@@ -56,7 +54,6 @@ func (s *Streams) plantSentinel(ctx context.Context) error {
 const (
 	lookUpKeys  = 1000      // the server tells 1,024 messages at most
 	lookUpBytes = 512 << 10 // of keys in one request
-	lookUpTries = 5
 )
 
 // Get returns one Found per key, in order. No key may be there twice.
@@ -84,32 +81,12 @@ func (l *Ledger) look(ctx context.Context, keys []ledger.Key, each func(i int, d
 			to++
 		}
 		at := func(i int, data []byte, revision uint64) error { return each(from+i, data, revision) }
-		if err := l.insist(ctx, keys[from:to], at); err != nil {
+		if err := untilCaughtUp(ctx, func() error { return l.ask(ctx, keys[from:to], at) }); err != nil {
 			return err
 		}
 		from = to
 	}
 	return nil
-}
-
-var errLagging = errors.New("a replica lags behind")
-
-// insist asks again when an answer is torn or comes from a replica that lags.
-func (l *Ledger) insist(ctx context.Context, keys []ledger.Key, each func(i int, data []byte, revision uint64) error) error {
-	pause := time.NewTimer(0)
-	defer pause.Stop()
-	for try := 1; ; try++ {
-		err := l.ask(ctx, keys, each)
-		if err == nil || try == lookUpTries || !errors.Is(err, errTorn) && !errors.Is(err, errLagging) {
-			return err
-		}
-		pause.Reset(time.Duration(try) * 20 * time.Millisecond)
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
 }
 
 func (l *Ledger) ask(ctx context.Context, keys []ledger.Key, each func(i int, data []byte, revision uint64) error) error {

@@ -35,6 +35,9 @@ func (l *Letters) Open(ctx context.Context, letter *deadletter.Letter) error {
 	if letter.Shop == "" || letter.Customer == "" {
 		return errors.New("store a dead letter: it names no customer")
 	}
+	if err := l.since(ctx, letter); err != nil {
+		return fmt.Errorf("store a dead letter: %w", err)
+	}
 	header, err := letter.Headers()
 	if err != nil {
 		return fmt.Errorf("store a dead letter: %w", err)
@@ -56,6 +59,26 @@ func (l *Letters) Open(ctx context.Context, letter *deadletter.Letter) error {
 	return nil
 }
 
+// since gives a letter that comes back the time at which it first was there.
+func (l *Letters) since(ctx context.Context, letter *deadletter.Letter) error {
+	if !letter.FirstAt.IsZero() {
+		return nil
+	}
+	subject := lettersPrefix + l.subjectTail(letter.Shop, letter.Customer)
+	data, header, seq, err := l.streams.post.lastWith(ctx, DeadLetters, subject)
+	if err != nil {
+		return err
+	}
+	letter.FirstAt = letter.LastAt
+	if seq == 0 {
+		return nil
+	}
+	if before, err := l.streams.readLetter(subject, header, data); err == nil && before.Seq == letter.Seq {
+		letter.FirstAt = before.FirstAt
+	}
+	return nil
+}
+
 // store publishes until it is known to be stored: a letter stored twice is the
 // same letter.
 func (l *Letters) store(ctx context.Context, m *nats.Msg) error {
@@ -71,24 +94,24 @@ func (l *Letters) store(ctx context.Context, m *nats.Msg) error {
 	}
 }
 
-// Close removes the open letter of a customer, if there is one, and its row.
-func (l *Letters) Close(ctx context.Context, key ledger.Key) error {
+// Close removes the open letter of a customer, if there is one, its row, and its
+// edits but the one named. The letter goes last: what is left of a removal that
+// is cut short can be seen and removed again.
+func (l *Letters) Close(ctx context.Context, key ledger.Key, but string) error {
 	_, tail, _ := strings.Cut(key, ".")
 	shop, customer, ok := strings.Cut(tail, ".")
 	if !ok || strings.ContainsAny(tail, "*>") {
 		return fmt.Errorf("close a dead letter: %q is no key", key)
 	}
-	return l.remove(ctx, shop, customer)
-}
-
-// remove deletes the row first: what is left of a removal that is cut short is a
-// letter, which can be seen and removed again.
-func (l *Letters) remove(ctx context.Context, shop, customer string) error {
-	tail := l.subjectTail(shop, customer)
+	tail = l.subjectTail(shop, customer)
+	err := l.dropEdits(ctx, tail, but)
 	for _, prefix := range []string{rowsPrefix, lettersPrefix} {
-		if err := l.streams.purge(ctx, DeadLetters, prefix+tail, 0); err != nil {
-			return fmt.Errorf("close a dead letter: %w", err)
+		if err == nil {
+			err = l.streams.purge(ctx, DeadLetters, prefix+tail, 0)
 		}
+	}
+	if err != nil {
+		return fmt.Errorf("close a dead letter: %w", err)
 	}
 	return nil
 }

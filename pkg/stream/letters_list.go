@@ -22,8 +22,33 @@ type Query struct {
 	Fingerprint string
 	// Before selects letters that were last added to before it.
 	Before time.Time
+	// After and UpTo bound the letters' places, as Letter.Place and LettersEnd tell
+	// them; 0: no bound. Letters that are stored meanwhile are not listed in any case.
+	After, UpTo uint64
 	// Bodies says whether letters come with their events. Rows come with Get only.
 	Bodies bool
+}
+
+// LettersEnd is the place of the letter that was stored last.
+func (s *Streams) LettersEnd(ctx context.Context) (uint64, error) {
+	_, last, err := s.bounds(ctx, DeadLetters)
+	return last, err
+}
+
+// LettersMark tells of a change in the stored letters.
+type LettersMark struct {
+	Last   uint64 // sequence of what was stored last
+	Stored uint64 // letters and what lies beside them
+}
+
+// LettersMark changes whenever letters were stored or removed.
+func (s *Streams) LettersMark(ctx context.Context) (LettersMark, error) {
+	info, err := s.js.Stream(ctx, DeadLetters)
+	if err != nil {
+		return LettersMark{}, fmt.Errorf("stream %s: %w", DeadLetters, err)
+	}
+	state := info.CachedInfo().State
+	return LettersMark{state.LastSeq, state.Msgs}, nil
 }
 
 // DeadLetters yields the open dead letters that match the query, in the order in
@@ -32,35 +57,80 @@ type Query struct {
 // whatever is stored. However many there are, only a window of them is in memory.
 func (s *Streams) DeadLetters(ctx context.Context, q Query) iter.Seq2[*deadletter.Letter, error] {
 	return func(yield func(*deadletter.Letter, error) bool) {
-		ledgers := map[string]*Ledger{}
-		err := s.each(ctx, DeadLetters, lettersPrefix+q.filter(), !q.Bodies, func(window []*nats.Msg) (bool, error) {
-			var letters []*deadletter.Letter
-			for _, m := range window {
-				letter, err := s.readLetter(m.Subject, m.Header, m.Data)
-				if err != nil {
-					if !yield(nil, err) {
-						return false, nil
-					}
-					continue // one that can't be read hides no other
-				}
-				if q.matches(letter) {
-					letters = append(letters, letter)
-				}
-			}
-			if err := s.stillOpen(ctx, ledgers, letters); err != nil {
-				return false, err
-			}
-			for _, letter := range letters {
-				if letter.Destination != "" && !yield(letter, nil) {
-					return false, nil
-				}
-			}
-			return true, nil
-		})
+		err := s.letters(ctx, q, yield)
 		if err != nil {
-			yield(nil, fmt.Errorf("list dead letters: %w", err))
+			yield(nil, &Stopped{err})
 		}
 	}
+}
+
+// Stopped says that a list of dead letters broke off before its end, unlike an
+// error of one letter.
+type Stopped struct{ Err error }
+
+func (e *Stopped) Error() string { return "list dead letters: " + e.Err.Error() }
+
+func (e *Stopped) Unwrap() error { return e.Err }
+
+func (s *Streams) letters(ctx context.Context, q Query, yield func(*deadletter.Letter, error) bool) error {
+	// What comes back refused while the list is worked through is stored at its end.
+	end, err := s.LettersEnd(ctx)
+	if err != nil {
+		return err
+	}
+	if q.UpTo == 0 || q.UpTo > end {
+		q.UpTo = end
+	}
+	w := letterWindow{streams: s, query: &q, ledgers: map[string]*Ledger{}, yield: yield}
+	return s.eachFrom(ctx, DeadLetters, lettersPrefix+q.filter(), q.After+1, !q.Bodies, func(messages []*nats.Msg) (bool, error) {
+		for _, m := range messages {
+			d, ok := readReply(m.Reply)
+			if ok && d.seq > q.UpTo {
+				_, err := w.flush(ctx)
+				return false, err
+			}
+			if !w.add(m.Subject, m.Header, m.Data, d.seq) {
+				return false, nil
+			}
+		}
+		return w.flush(ctx)
+	})
+}
+
+// letterWindow gathers letters that match, to hold them against the ledger at once.
+type letterWindow struct {
+	streams *Streams
+	query   *Query
+	ledgers map[string]*Ledger
+	letters []*deadletter.Letter
+	yield   func(*deadletter.Letter, error) bool
+}
+
+// add takes a stored letter in. False: nobody wants more.
+func (w *letterWindow) add(subject string, header nats.Header, body []byte, place uint64) bool {
+	letter, err := w.streams.readLetter(subject, header, body)
+	if err != nil {
+		return w.yield(nil, err) // one that can't be read hides no other
+	}
+	if letter.Place = place; w.query.matches(letter) {
+		w.letters = append(w.letters, letter)
+	}
+	return true
+}
+
+// flush yields those that are open. False: nobody wants more.
+func (w *letterWindow) flush(ctx context.Context) (bool, error) {
+	letters := w.letters
+	w.letters = nil
+	if err := w.streams.stillOpen(ctx, w.ledgers, letters); err != nil {
+		return false, err
+	}
+	for _, letter := range letters {
+		if letter.Destination != "" && !w.yield(letter, nil) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 func (q *Query) filter() string {
@@ -112,6 +182,8 @@ func (s *Streams) stillOpen(ctx context.Context, ledgers map[string]*Ledger, let
 		for i, l := range letters {
 			if overtaken(l, &found[i].Entry) {
 				*l = deadletter.Letter{}
+			} else if s := found[i].Entry.Settled; s != nil && s.Version == l.Version {
+				l.Edit = s.Edit
 			}
 		}
 	}
@@ -122,12 +194,7 @@ func (s *Streams) stillOpen(ctx context.Context, ledgers map[string]*Ledger, let
 // customer's matter. Where the version is what is wrong with an event, or can't be
 // read, its place in the stream counts.
 func overtaken(l *deadletter.Letter, e *ledger.Entry) bool {
-	ordered := true
-	switch l.Reason {
-	case deadletter.Undecodable, deadletter.VersionMixed, deadletter.VersionFuture:
-		ordered = false
-	case deadletter.Invalid, deadletter.Rejected, deadletter.Exhausted, deadletter.InDoubt, deadletter.Mapping:
-	}
+	ordered := l.Ordered()
 	if h := e.Held; h != nil && ordered && h.Version >= l.Version {
 		return true
 	}
@@ -144,20 +211,30 @@ func overtaken(l *deadletter.Letter, e *ledger.Entry) bool {
 
 // each hands what there is of a filter to window by window, until it returns false.
 func (s *Streams) each(ctx context.Context, stream, filter string, headersOnly bool, window func([]*nats.Msg) (bool, error)) error {
-	r := &reader{nc: s.nc, stream: stream, filters: []string{filter}, name: "list", headers: headersOnly, drain: true}
+	return s.eachFrom(ctx, stream, filter, 1, headersOnly, window)
+}
+
+func (s *Streams) eachFrom(ctx context.Context, stream, filter string, from uint64, headersOnly bool, window func([]*nats.Msg) (bool, error)) error {
+	r := &reader{nc: s.nc, stream: stream, filters: []string{filter}, name: "list", headers: headersOnly, drain: true, next: from}
 	defer r.close()
-	for {
+	for empty := false; ; {
 		var messages []*nats.Msg
 		lost := r.fruitless
-		err := r.read(ctx, largest, func(m *nats.Msg, _ delivery) { messages = append(messages, m) })
+		// Half of what the pull allows for: one that ends because its bytes are used up
+		// to the last ends without a word.
+		err := r.read(ctx, largest/2, func(m *nats.Msg, _ delivery) { messages = append(messages, m) })
 		switch {
 		case err != nil:
 			return err
-		case len(messages) == 0 && r.fruitless == lost:
+		case len(messages) == 0 && r.fruitless == lost && empty:
 			return nil // all was read
 		case len(messages) == 0:
-			continue // the consumer was given up, and another one goes on
+			// The consumer was given up, and another one goes on; or what ended was
+			// the pull before.
+			empty = r.fruitless == lost
+			continue
 		}
+		empty = false
 		if more, err := window(messages); err != nil || !more {
 			return err
 		}

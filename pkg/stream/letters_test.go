@@ -46,7 +46,7 @@ func TestLettersOpenGetClose(t *testing.T) {
 	if err := letters.Open(testContext(t), other); err != nil {
 		t.Fatal(err)
 	}
-	if err := letters.Close(testContext(t), k); err != nil {
+	if err := letters.Close(testContext(t), k, ""); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := letters.Get(testContext(t), "acme", "a=2Eb"); got != nil || err != nil {
@@ -59,7 +59,7 @@ func TestLettersOpenGetClose(t *testing.T) {
 	if got := stream.CachedInfo().State.Msgs; got != 2 {
 		t.Errorf("after Close: got %d messages in the stream, want the other letter and its row", got)
 	}
-	if err := letters.Close(testContext(t), k); err != nil {
+	if err := letters.Close(testContext(t), k, ""); err != nil {
 		t.Errorf("closing what is closed: %v", err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/custsync/custsync/pkg/events"
 	"github.com/custsync/custsync/pkg/ledger"
+	"github.com/custsync/custsync/pkg/pipeline"
 )
 
 // State is a customer's state as the stream keeps it.
@@ -30,15 +31,29 @@ func (s *Streams) Newest(ctx context.Context, key ledger.Key) (*State, error) {
 	var ev events.Event
 	now := time.Now()
 	err := s.states(ctx, key, func(k kept) {
-		state := readState(key, k, now, &ev)
-		if newest == nil || newest.older(state) {
-			newest = state
-		}
+		newest = newer(newest, readState(key, k, now, &ev))
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the newest state: %w", err)
 	}
 	return newest, nil
+}
+
+// current reads newest states as the leader has them.
+type current struct{ streams *Streams }
+
+var _ pipeline.States = current{}
+
+// NewestStates reads newest states for a destination's loop.
+func (s *Streams) NewestStates() pipeline.States { return current{s} }
+
+func (c current) Newest(ctx context.Context, key ledger.Key) (pipeline.Message, error) {
+	m := pipeline.Message{Key: key}
+	state, err := c.streams.leaderNewest(ctx, key)
+	if err == nil && state != nil {
+		m.Seq, m.Event, m.At, m.Data = state.Seq, state.Seq, state.At, state.Data
+	}
+	return m, err
 }
 
 // states hands all that is kept of a customer to each, in the order of the stream.
@@ -67,6 +82,14 @@ func readState(key ledger.Key, k kept, now time.Time, ev *events.Event) *State {
 	return state
 }
 
+// newer is the newer one of two states, of which the first may be nil.
+func newer(s, o *State) *State {
+	if s == nil || s.older(o) {
+		return o
+	}
+	return s
+}
+
 // older reports whether s is older than o.
 func (s *State) older(o *State) bool {
 	if (s.Err == nil) != (o.Err == nil) {
@@ -76,4 +99,21 @@ func (s *State) older(o *State) bool {
 		return s.Version < o.Version
 	}
 	return s.Seq < o.Seq
+}
+
+// States returns all states of a customer that the stream keeps, in the order in
+// which they were stored.
+func (s *Streams) States(ctx context.Context, key ledger.Key) ([]*State, error) {
+	var all []*State
+	var ev events.Event
+	now := time.Now()
+	err := s.states(ctx, key, func(k kept) {
+		if len(all) == 0 || all[len(all)-1].Seq < k.seq {
+			all = append(all, readState(key, k, now, &ev))
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read what is kept of a customer: %w", err)
+	}
+	return all, nil
 }

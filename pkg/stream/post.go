@@ -44,6 +44,9 @@ const (
 	glance = 250 * time.Millisecond
 )
 
+// errUnavailable says that JetStream can't do it at the moment.
+var errUnavailable = errors.New("JetStream is not available")
+
 // errNoAnswer says that messages may or may not have been stored.
 var errNoAnswer = errors.New("no answer from JetStream")
 
@@ -94,8 +97,11 @@ type answer struct {
 
 const (
 	noAnswer       = -1
+	noStream       = 503   // nobody took it
 	wrongLast      = 10071 // compare-and-set lost
 	wrongLastBatch = 10164 // the same, inside the server's current batch
+	storeFull      = 10023
+	storeFailed    = 10077
 )
 
 func (a *answer) lost() bool { return a.code == wrongLast || a.code == wrongLastBatch }
@@ -106,6 +112,8 @@ func (a *answer) err() error {
 		return nil
 	case noAnswer:
 		return errNoAnswer
+	case storeFull, storeFailed:
+		return fmt.Errorf("refused by JetStream: %s (%d): make room on the server's disk, or raise the limit of its store", a.text, a.code)
 	}
 	return fmt.Errorf("refused by JetStream: %s (%d)", a.text, a.code)
 }
@@ -161,7 +169,7 @@ func (p *post) send(ctx context.Context, n int, fill func(i int, m *nats.Msg) bo
 // gather waits for one answer of this use of the box.
 func (b *box) gather(ctx context.Context, wait *time.Timer, head string, answers []answer) error {
 	for {
-		m, err := b.next(ctx, wait)
+		m, err := b.next(ctx, wait, patience)
 		if err != nil {
 			return err
 		}
@@ -177,14 +185,14 @@ func (b *box) gather(ctx context.Context, wait *time.Timer, head string, answers
 	}
 }
 
-// next waits for a message in the box.
-func (b *box) next(ctx context.Context, wait *time.Timer) (*nats.Msg, error) {
+// next waits for a message in the box, about as long as given.
+func (b *box) next(ctx context.Context, wait *time.Timer, long time.Duration) (*nats.Msg, error) {
 	select {
 	case m := <-b.answers:
 		return m, nil
 	default:
 	}
-	for waited := time.Duration(0); waited < patience; waited += glance {
+	for waited := time.Duration(0); waited < long; waited += glance {
 		wait.Reset(glance)
 		select {
 		case m := <-b.answers:
@@ -209,7 +217,7 @@ var (
 func readAnswer(m *nats.Msg) answer {
 	if len(m.Data) == 0 {
 		if m.Header.Get("Status") == "503" {
-			return answer{code: 503, text: "no stream takes this subject, or JetStream is not available"}
+			return answer{code: noStream, text: "no stream takes this subject, or none does at the moment"}
 		}
 		return answer{code: noAnswer}
 	}

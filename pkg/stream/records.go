@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -58,7 +59,7 @@ func (s *Streams) dropRecord(ctx context.Context, key string, revision uint64) e
 }
 
 func (s *Streams) swap(ctx context.Context, key string, m *nats.Msg, revision uint64) (uint64, error) {
-	for {
+	for wait := swapPause; ; wait = min(2*wait, time.Second) {
 		a, err := s.post.one(ctx, m)
 		if err == nil && !a.lost() && a.code != noAnswer {
 			if err := a.err(); err != nil {
@@ -73,12 +74,31 @@ func (s *Streams) swap(ctx context.Context, key string, m *nats.Msg, revision ui
 		switch {
 		case err != nil:
 			return 0, fmt.Errorf("write %s: %w", key, err)
-		case now == revision:
-			continue // not stored: again
-		case now != revision && bytes.Equal(stored, m.Data):
+		case now == revision: // not stored, or not yet: again
+			if err := pause(ctx, wait); err != nil {
+				return 0, fmt.Errorf("write %s: %w", key, err)
+			}
+			continue
+		case bytes.Equal(stored, m.Data):
 			return now, nil // its own; a dropped record is like any other that is gone
 		}
 		return 0, fmt.Errorf("write %s: %w", key, ErrConflict)
+	}
+}
+
+// swapPause is how long it waits at first for what the nodes of a cluster have not
+// agreed on yet.
+const swapPause = 5 * time.Millisecond
+
+// pause waits, or until ctx ends.
+func pause(ctx context.Context, wait time.Duration) error {
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -219,3 +239,15 @@ func (s *Streams) Changes(ctx context.Context, changed func()) {
 		}
 	}
 }
+
+// compareAndSet is a message that is stored only while the subject's last
+// sequence is the one given; 0: there is none.
+func compareAndSet(subject string, revision uint64, data []byte) *nats.Msg {
+	return &nats.Msg{
+		Subject: subject,
+		Header:  nats.Header{expectedLast: {strconv.FormatUint(revision, 10)}},
+		Data:    data,
+	}
+}
+
+const expectedLast = "Nats-Expected-Last-Subject-Sequence"

@@ -101,7 +101,7 @@ func lay(t testing.TB, s *Streams, destination string, shards int) Place {
 
 func openShard(t testing.TB, s *Streams, p Place) *Shard {
 	t.Helper()
-	shard, err := s.OpenShard(testContext(t), p)
+	shard, err := s.OpenShard(testContext(t), p, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,22 +58,53 @@ const (
 	actionsKept = 90 * 24 * time.Hour
 )
 
-// Open returns the streams, after creating those that are missing.
+// Open returns the streams, after creating those that are missing. Where JetStream
+// only can't do it yet, as while a cluster elects who leads, the error is
+// nats.ErrNoResponders.
 func Open(ctx context.Context, nc *nats.Conn, c Config) (*Streams, error) {
 	s, err := connect(nc, c.withDefaults())
 	if err != nil {
 		return nil, err
 	}
+	if err := s.make(ctx); err != nil {
+		s.Close()
+		if isTemporary(err) {
+			err = fmt.Errorf("%w: %w", nats.ErrNoResponders, err)
+		}
+		return nil, err
+	}
+	return s, nil
+}
+
+// make creates what is missing, and sees that what is there will do.
+func (s *Streams) make(ctx context.Context) error {
 	for _, want := range s.config.streams() {
 		if err := s.ensure(ctx, want); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := s.checkLayout(ctx, true); err != nil {
-		return nil, err
+		return err
 	}
-	return s, s.plantSentinel(ctx)
+	return s.plantSentinel(ctx)
 }
+
+// isTemporary reports whether JetStream only can't do it yet.
+func isTemporary(err error) bool {
+	if errors.Is(err, errNoAnswer) || errors.Is(err, errUnavailable) {
+		return true
+	}
+	api, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && slices.Contains([]jetstream.ErrorCode{incomplete, noPeers, unavailable, notLeader}, api.ErrorCode)
+}
+
+// Codes of nats-server that nats.go has no names for.
+const (
+	incomplete  = 10004
+	noPeers     = 10005 // as long as not all nodes of a cluster are there
+	unavailable = 10008
+	notLeader   = 10009
+)
 
 // Attach returns the streams as a worker left them, and creates nothing. The
 // number of partitions is taken from the stream.
@@ -197,6 +228,9 @@ func (s *Streams) ensure(ctx context.Context, want jetstream.StreamConfig) error
 		return fmt.Errorf("stream %s: %w", want.Name, err)
 	}
 	// What an operator set beside (placement, bounds, compression) is left alone.
+	if want.MaxMsgsPerSubject == 0 {
+		want.MaxMsgsPerSubject = -1 // as the server says that there is no bound
+	}
 	if have.MaxMsgsPerSubject == want.MaxMsgsPerSubject && have.Replicas == want.Replicas {
 		return nil
 	}

@@ -115,7 +115,7 @@ func (f *wakeFeed) states(ctx context.Context, window []wakeup) ([]*State, error
 	for n := range wakeReads {
 		wg.Go(func() {
 			for i := n; i < len(window) && errs[n] == nil; i += wakeReads {
-				states[i], errs[n] = f.streams.Newest(ctx, window[i].key)
+				states[i], errs[n] = f.streams.leaderNewest(ctx, window[i].key)
 			}
 		})
 	}

@@ -178,3 +178,13 @@ func digits(s string) string {
 		return -1
 	}, s)
 }
+
+// Schema is what a map may set.
+func Schema() *sinks.Schema {
+	return &sinks.Schema{
+		Fields: []string{
+			"external_id", "name", "first_name", "email", "phone", "created_at", "updated_at", "unsubscribed", "complained", "avatar_url",
+		},
+		Open: []string{attributeGroup},
+	}
+}

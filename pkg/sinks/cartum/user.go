@@ -17,7 +17,7 @@ func (s *Sink) Map(ev *events.Event, rec *sinks.Record) {
 	email := first(c.Email, c.Emails)
 	email.V = strings.TrimSpace(email.V)
 	setText(rec, "email", email)
-	rec.Apart(strings.ToLower(email.V))
+	rec.Apart("email")
 	phone := first(c.Phone, c.Phones)
 	phone.V = international(phone.V)
 	setText(rec, "phone", phone)
@@ -246,4 +246,14 @@ func (s *Sink) Check(rec *sinks.Record) []sinks.FieldError {
 func isEmail(s string) bool {
 	name, domain, ok := strings.Cut(s, "@")
 	return ok && name != "" && domain != "" && !strings.ContainsAny(domain, "@") && !strings.ContainsAny(s, " \t\r\n,;<>")
+}
+
+// Schema is what a map may set, the fields of B2B shops and of newer pages included:
+// whoever maps one knows that the shop has it.
+func Schema() *sinks.Schema {
+	return &sinks.Schema{Fields: []string{
+		"title", "email", "phone", "country", "city", "address", "note", "newsletter_subscription",
+		"discount_card.discount", "discount_card.active", "discount_card.date_limit", "discount_card.status",
+		"customer_group_id", "balance", "balance_currency", "manager_id", "site_link", "company", "role",
+	}}
 }

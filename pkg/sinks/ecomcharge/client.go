@@ -79,6 +79,9 @@ func refusal(answer *sinks.Answer, err error, row *sinks.Row) sinks.Outcome {
 	for i := range broken {
 		broken[i].Message = sinks.ScrubMessage(broken[i].Message, row)
 	}
+	if words == "" && len(broken) == 0 {
+		broken = []sinks.FieldError{{Message: err.Error()}} // or a person would be told nothing
+	}
 	return sinks.Outcome{Verdict: sinks.Rejected, Message: words, Errors: broken}
 }
 

@@ -33,7 +33,7 @@ func (s *Sink) Map(ev *events.Event, rec *sinks.Record) {
 	setText(rec, "phone", first(c.Phone, c.Phones))
 	email := first(c.Email, c.Emails)
 	setText(rec, "email", email)
-	rec.Apart(strings.ToLower(strings.TrimSpace(email.V)))
+	rec.Apart("email")
 	setText(rec, "ip", c.IP)
 	switch {
 	case s.options.ExternalIDWithShop:
@@ -154,3 +154,6 @@ func isUSZip(s string) bool {
 	isDigits := func(s string, n int) bool { return len(s) == n && strings.Trim(s, "0123456789") == "" }
 	return isDigits(five, 5) && (!long || isDigits(four, 4))
 }
+
+// Schema is what a map may set.
+func Schema() *sinks.Schema { return &sinks.Schema{Fields: names[:]} }

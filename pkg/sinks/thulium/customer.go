@@ -227,3 +227,21 @@ func eachText(f *sinks.Field, rule func(string) bool) bool {
 	}
 	return false
 }
+
+// Schema is what a map may set. The customer_id is not in it: it is from the ledger.
+func Schema() *sinks.Schema {
+	s := &sinks.Schema{
+		Fields: []string{
+			"identifier", "name", "surname", "email", "phone_number", "company_id", "type", "group", "gender", "homepage", "birthdate",
+			"nip", "note", "pesel", "job", "job_title", "account_manager", "vip", "fill_read_only_custom_fields",
+		},
+		Lists: []string{"email", "phone_number", "custom_fields.*"},
+		Open:  []string{"custom_fields"},
+	}
+	for _, group := range []string{"address", "invoice_address", "mail_drop_address"} {
+		for _, field := range addressFields {
+			s.Fields = append(s.Fields, group+"."+field)
+		}
+	}
+	return s
+}

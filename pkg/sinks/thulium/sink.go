@@ -103,9 +103,10 @@ func (s *Sink) Limits() sinks.Limits {
 	return sinks.Limits{MaxRows: s.options.MaxBatch, Frame: len(head) + len(tail), PerRow: len(`"customer_id":"",`) + 20}
 }
 
-// lookupRows bounds the rows that are looked up in one delivery: each costs a
-// call of its own, and they have to be through before the delivery's time is.
-const lookupRows = 10
+// lookupRows bounds the rows that are looked up in one delivery: each costs a call
+// of its own, one after another, and all have to be through before the time of one
+// delivery is over. Deliveries beside each other are what makes many fast.
+const lookupRows = 1
 
 // Lane keeps apart what goes out by different calls. Whatever may create is
 // marked in the ledger before, so an update in whose place a customer may have

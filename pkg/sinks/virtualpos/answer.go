@@ -164,18 +164,17 @@ func readReply(root *tree) *reply {
 	}
 }
 
-// cards returns the cards of a customer in a list: of the one with that id, or,
-// where the id is not known, of the only one there is. It reports whether the
-// customer is in the list.
-func (r *reply) cards(id string) ([]tree, bool) {
+// customer returns the customer with that id in a list, or, where the id is not
+// known, the only one there is; nil if there is none.
+func (r *reply) customer(id string) *tree {
 	customers := r.root.child("customers").items()
 	if id == "" && len(customers) == 1 {
-		return customers[0].child("cards").items(), true
+		return &customers[0]
 	}
 	for i := range customers {
 		if id != "" && customers[i].value("id") == id {
-			return customers[i].child("cards").items(), true
+			return &customers[i]
 		}
 	}
-	return nil, false
+	return nil
 }

@@ -32,10 +32,11 @@ func FuzzReadAnswer(f *testing.F) {
 			t.Error("success without a word of it")
 		}
 		for _, id := range []string{"", "1"} {
-			cards, listed := r.cards(id)
-			if len(cards) > 0 && !listed {
-				t.Error("cards of nobody")
+			listed := r.customer(id)
+			if listed != nil && id != "" && listed.value("id") != id {
+				t.Error("another customer")
 			}
+			listed.child(cardList).items()
 		}
 	})
 }

@@ -107,16 +107,26 @@ func listIn(rec *sinks.Record, name string) (list []sinks.Record, there bool) {
 	return list, true
 }
 
-func checkList(f *sinks.Field, name string, check func(*sinks.Record, func(field, message string))) []sinks.FieldError {
+// checkList checks each element of a list, and that no two have a value of the
+// unique fields in common: the second would be written over the first, or beside it.
+func checkList(f *sinks.Field, name string, check func(*sinks.Record, func(field, message string)), unique ...string) []sinks.FieldError {
 	list, ok := elements(f.Raw)
 	if f.Kind != sinks.KindRaw || !ok {
 		return []sinks.FieldError{{Field: name, Message: "must be a list of objects"}}
 	}
 	var broken []sinks.FieldError
 	for i := range list {
-		check(&list[i], func(field, message string) {
+		add := func(field, message string) {
 			broken = append(broken, sinks.FieldError{Field: place(name, i) + "." + field, Message: message})
-		})
+		}
+		check(&list[i], add)
+		for _, field := range unique {
+			value := valueIn(&list[i], field)
+			before := func(r sinks.Record) bool { return value != "" && valueIn(&r, field) == value }
+			if slices.ContainsFunc(list[:i], before) {
+				add(field, "is there twice")
+			}
+		}
 	}
 	return broken
 }
@@ -124,7 +134,23 @@ func checkList(f *sinks.Field, name string, check func(*sinks.Record, func(field
 // place names an element of a list, the first being 0.
 func place(list string, i int) string { return list + "." + strconv.Itoa(i) }
 
+// checkNames finds what is no parameter, such as whose card it is: that is the
+// row's customer.
+func checkNames(r *sinks.Record, add func(field, message string), known ...string) {
+	for _, f := range r.Fields() {
+		switch {
+		case f.Group != "":
+			add(f.Group+"."+f.Name, "has no place: a form has no objects")
+		case !slices.Contains(known, f.Name):
+			add(f.Name, "is no parameter that can be mapped; known: "+strings.Join(known, ", "))
+		case f.Kind == sinks.KindRaw && !isScalar(f.Raw):
+			add(f.Name, "must be a text, a number, or true or false")
+		}
+	}
+}
+
 func checkCard(c *sinks.Record, add func(field, message string)) {
+	checkNames(c, add, externalID, "uid", "uid_ean13", "barcode", "medium", "status", "type_id", "type_name", "activate_date", "block_date")
 	if valueIn(c, externalID) == "" && valueIn(c, "uid") == "" && valueIn(c, "barcode") == "" {
 		add(externalID, "is required, or a number or a barcode: the card is known by it")
 	}
@@ -142,6 +168,7 @@ func checkCard(c *sinks.Record, add func(field, message string)) {
 }
 
 func checkBonus(b *sinks.Record, add func(field, message string)) {
+	checkNames(b, add, "bonus_id", "amount")
 	if n, err := strconv.Atoi(valueIn(b, "bonus_id")); err != nil || n < 1 {
 		add("bonus_id", "must be the programme's number")
 	}

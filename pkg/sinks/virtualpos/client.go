@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/custsync/custsync/pkg/retry"
 	"github.com/custsync/custsync/pkg/sinks"
@@ -49,10 +50,16 @@ func (c *client) do(ctx context.Context, call *sinks.Call) (*reply, error) {
 		return nil, (&retry.Error{Code: "unreadable", Err: errors.New("answer is neither XML nor JSON")}).In(call.Op)
 	}
 	r := readReply(root)
+	r.info = c.withoutKey(r.info)
 	if err == nil && !r.said {
 		return nil, sinks.NoVerdict(call.Op, "no_success")
 	}
 	return r, err
+}
+
+// withoutKey hides the key in VirtualPOS' words, which may repeat what was asked.
+func (c *client) withoutKey(info string) string {
+	return strings.NewReplacer(c.key, "•••", url.QueryEscape(c.key), "•••", url.PathEscape(c.key), "•••").Replace(info)
 }
 
 // Probe tries the address and the key with a call that changes nothing.

@@ -49,6 +49,9 @@ func (s *Sink) Map(ev *events.Event, rec *sinks.Record) {
 	if id, ok := s.options.Groups[c.Group.V]; ok && c.Group.Has() {
 		setNumber(rec, "group_id", id)
 	} else {
+		if c.Group.State == events.Null {
+			rec.Null("group_id") // an empty name alone is no name
+		}
 		setText(rec, "group_name", c.Group)
 	}
 	if s.options.Cards != cardsNone {
@@ -159,9 +162,9 @@ func (s *Sink) Check(rec *sinks.Record) []sinks.FieldError {
 		case f.Group != "":
 			add(f.Group+"."+f.Name, "has no place: a form has no objects")
 		case f.Name == cardList && f.Kind != sinks.KindNull:
-			broken = append(broken, checkList(f, cardList, checkCard)...)
+			broken = append(broken, checkList(f, cardList, checkCard, externalID, "uid")...)
 		case f.Name == bonusList && f.Kind != sinks.KindNull:
-			broken = append(broken, checkList(f, bonusList, checkBonus)...)
+			broken = append(broken, checkList(f, bonusList, checkBonus, "bonus_id")...)
 		case f.Name != cardList && f.Name != bonusList && f.Kind == sinks.KindRaw && !isScalar(f.Raw):
 			add(f.Name, "must be a text, a number, or true or false")
 		}
@@ -185,4 +188,17 @@ func isDate(s string) bool {
 func isEmail(s string) bool {
 	name, domain, ok := strings.Cut(s, "@")
 	return ok && name != "" && domain != "" && !strings.Contains(domain, "@") && !strings.ContainsAny(s, " \t\r\n,;<>")
+}
+
+// Schema is what a map may set: all fields of a customer but the id, which
+// VirtualPOS gives, and the age, which can't be passed.
+func Schema() *sinks.Schema {
+	return &sinks.Schema{
+		Fields: []string{
+			externalID, "fname", "lname", "mname", "email", "phone", "gender", "custom_information", "birth_day", "birth_month", "birth_year",
+			"register_date", "accumulated_sales", "send_push", "send_email", "send_sms", "group_id", "group_name",
+			"created_date", "created_by", "last_update_date", "last_update_by",
+		},
+		Objects: []string{cardList, bonusList},
+	}
 }

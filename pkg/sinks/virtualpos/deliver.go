@@ -19,6 +19,7 @@ func (s *Sink) Deliver(ctx context.Context, rows []sinks.Row) ([]sinks.Outcome, 
 	for i := range rows {
 		d := delivery{sink: s, row: &rows[i]}
 		err := d.run(ctx)
+		d.outcome.Partly = d.wrote && (d.outcome.Verdict == sinks.Rejected || d.outcome.Verdict == sinks.Retryable)
 		outcomes[i] = d.outcome
 		switch {
 		case err == nil:
@@ -39,6 +40,8 @@ type delivery struct {
 	id      string // the external id
 	wrote   bool   // a call of the delivery was applied
 	outcome sinks.Outcome
+
+	unlisted bool // VirtualPOS told nothing of the cards that there are
 }
 
 // errEnded says that the outcome is there and no more calls are to be made.
@@ -85,6 +88,9 @@ func (d *delivery) steps(ctx context.Context) error {
 		}
 	}
 	d.outcome = sinks.Outcome{Verdict: sinks.Delivered, ProviderID: customer.id}
+	if d.unlisted && d.sink.options.DeleteCards != deleteNone {
+		d.outcome.Reason = "cards_not_listed" // so that one which left may still be there
+	}
 	return nil
 }
 
@@ -106,11 +112,11 @@ func (d *delivery) call(ctx context.Context, op, action, about string, query, fo
 
 // failed judges a call that was refused or went wrong.
 func (d *delivery) failed(op, action, about string, r *reply, err error) error {
-	if mark := retry.Of(err); err != nil && mark.Class != retry.Permanent {
-		if mark.Code != "http_409" || r == nil || !r.said {
+	if err != nil && retry.Of(err).Class != retry.Permanent {
+		if !explained(action, r, err) {
 			return err
 		}
-		err = nil // a conflict that it explains is no outage
+		err = nil
 	}
 	info := ""
 	if r != nil {
@@ -132,6 +138,15 @@ func (d *delivery) failed(op, action, about string, r *reply, err error) error {
 		return errEnded
 	}
 	return err
+}
+
+// explained reports whether a status that would otherwise be the address's or the
+// provider's fault comes with VirtualPOS' own words about what was sent: a conflict,
+// or a card or a programme that is not there. Every customer's update has the same
+// path and creates who is not there, so a 404 of it is the address's.
+func explained(action string, r *reply, err error) bool {
+	code := retry.Of(err).Code
+	return r != nil && r.said && !r.success && (code == "http_409" || code == "http_404" && action != "update")
 }
 
 // means reports whether info holds one of the parts, in any case.
@@ -172,14 +187,15 @@ func (d *delivery) bonuses(ctx context.Context, bonuses []sinks.Record) error {
 // remove deletes the cards of a customer who is to go, and skips the rest.
 func (d *delivery) remove(ctx context.Context) error {
 	skipped := sinks.Outcome{Verdict: sinks.Skipped, Reason: "no_delete"}
-	if nowhere(d.row) || d.sink.options.DeleteCards == deleteNone || d.sink.options.Cards == cardsNone {
+	if d.sink.nothingToDelete(d.row) {
 		return d.end(skipped)
 	}
 	there, err := d.list(ctx, d.row.ProviderID)
 	if err != nil {
 		return err
 	}
-	if err := d.removeCards(ctx, d.row.ProviderID, there, nil); err != nil {
+	left := func(int) bool { return false }
+	if err := d.removeCards(ctx, d.row.ProviderID, there, left); err != nil {
 		return err
 	}
 	return d.end(skipped)

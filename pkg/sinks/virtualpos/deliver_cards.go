@@ -20,8 +20,10 @@ func (d *delivery) cards(ctx context.Context, customer *reply, cards []sinks.Rec
 			return err
 		}
 	}
+	stay := make(map[int]bool)
 	for i := range cards {
-		held := slices.IndexFunc(there, func(t tree) bool { return isCard(&t, &cards[i]) })
+		held := find(there, &cards[i])
+		stay[held] = true
 		switch {
 		case held >= 0 && holdsAll(&there[held], &cards[i]):
 			continue
@@ -35,18 +37,22 @@ func (d *delivery) cards(ctx context.Context, customer *reply, cards []sinks.Rec
 			}
 		}
 	}
-	return d.removeCards(ctx, customer.id, there, cards)
+	return d.removeCards(ctx, customer.id, there, func(i int) bool {
+		sent := func(c sinks.Record) bool { return valueIn(&c, externalID) == there[i].value(externalID) }
+		return stay[i] || slices.ContainsFunc(cards, sent)
+	})
 }
 
-// isCard reports whether a card of the list is the one that is sent, in the order
-// in which VirtualPOS itself finds cards.
-func isCard(t *tree, card *sinks.Record) bool {
+// find finds the card that is sent in the list as VirtualPOS itself does: by its
+// number, else by its external id, else by its barcode; -1 if it is not there.
+func find(there []tree, card *sinks.Record) int {
 	for _, name := range []string{"uid", externalID, "barcode"} {
-		if value := valueIn(card, name); value != "" && t.value(name) != "" {
-			return value == t.value(name)
+		value := valueIn(card, name)
+		if i := slices.IndexFunc(there, func(t tree) bool { return t.value(name) == value }); value != "" && i >= 0 {
+			return i
 		}
 	}
-	return false
+	return -1
 }
 
 // holdsAll reports whether a card of the list has everything that would be sent,
@@ -90,19 +96,19 @@ func (d *delivery) writeCard(ctx context.Context, action string, i int, card *si
 func (d *delivery) list(ctx context.Context, customer string) ([]tree, error) {
 	const op = "list a customer's cards"
 	r, err := d.sink.client.get(ctx, op, url.Values{externalID: {d.id}, "cards": {"true"}})
-	switch {
-	case err == nil && r.success:
-		cards, listed := r.cards(customer)
-		if !listed && d.sink.options.Cards == cardsInsert && !d.row.Delete {
-			err = sinks.NoVerdict(op, "not_listed") // a card that is there would be inserted again
-			break
+	if err == nil && r.success {
+		listed := r.customer(customer)
+		d.unlisted = listed.child(cardList) == nil
+		if listed != nil || d.sink.options.Cards != cardsInsert || d.row.Delete {
+			return listed.child(cardList).items(), nil
 		}
-		return cards, nil
-	case err == nil && d.row.Delete && !means(r.info, d.sink.options.Blocked):
-		return nil, nil // nobody there, or so it says: a deletion that is skipped needs no more
-	}
-	if err == nil || r != nil {
+		err = sinks.NoVerdict(op, "not_listed") // a card that is there would be inserted again
+	} else if r != nil {
 		err = d.failed(op, "list", cardList, r, err)
+		if d.row.Delete && r.said && d.outcome.Verdict == sinks.Rejected {
+			d.outcome = sinks.Outcome{}
+			return nil, nil // nobody there, or so it says: a deletion that is skipped needs no more
+		}
 	}
 	if mark, ok := errors.AsType[*retry.Error](err); ok {
 		harmless := *mark
@@ -113,14 +119,13 @@ func (d *delivery) list(ctx context.Context, customer string) ([]tree, error) {
 }
 
 // removeCards deletes the cards that left.
-func (d *delivery) removeCards(ctx context.Context, customer string, there []tree, cards []sinks.Record) error {
+func (d *delivery) removeCards(ctx context.Context, customer string, there []tree, stays func(i int) bool) error {
 	if d.sink.options.DeleteCards == deleteNone {
 		return nil
 	}
 	for i := range there {
 		id := there[i].value(externalID)
-		stays := slices.ContainsFunc(cards, func(c sinks.Record) bool { return isCard(&there[i], &c) || valueIn(&c, externalID) == id })
-		if id == "" || stays {
+		if id == "" || stays(i) {
 			continue
 		}
 		if err := d.removeCard(ctx, customer, id); err != nil {

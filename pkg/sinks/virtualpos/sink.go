@@ -4,8 +4,8 @@
 // Promises: a customer is known by the external id, which is the shop's id of the
 // customer, and is created once. Every call can be repeated: a delivery that breaks
 // off half-way starts anew and adds nothing twice. Bonuses are set and never added
-// to. The key is in no error and in no log; where the document lets it, it is in
-// the form and not in the address.
+// to. The key is in no error, no log and no dead letter, even where VirtualPOS
+// repeats it; where the document lets it, it is in the form and not in the address.
 //
 // How a row goes out, one customer in several calls, in this order:
 //
@@ -19,12 +19,18 @@
 //     custsync may delete are deleted first.
 //
 // When a call fails, the error and the outcome name it. A row of which a call is
-// refused is rejected, and what the calls before it changed stays.
+// refused is rejected, and what the calls before it changed stays until the next
+// version, which is sent even where the ledger says that it is there.
+//
+// Each call has the destination's timeout for itself. Where cards are inserted, the
+// calls of a row have to be through within one, since they are noted before; what is
+// in step when a delivery is tried again needs no call, as far as the list of cards tells.
 //
 // Which cards leave: those of the customer that carry an external id and are not in
 // the row. A card that was issued at a till has none and is never touched. A card
 // that the shop gives no id goes by its number. VirtualPOS may tell external ids of
-// another system too: then Options.DeleteCards is to be off. A card that goes over
+// another system too: then Options.DeleteCards is to be none. A list that tells
+// nothing of cards lets none leave; the ledger says "cards_not_listed" then. A card that goes over
 // from one customer to another while both change may be deleted after it arrived;
 // the next version of the new owner brings it back.
 //
@@ -49,7 +55,10 @@
 //   - adding to a bonus is the default (seed), which repeats would add again;
 //   - dates are YYYY-MM-DD HH:MM:SS (seed) in a zone that is not written anywhere;
 //   - that an empty value clears a field is inferred, F and M for gender half of it:
-//     the sample has F;
+//     the sample has F. A group is cleared by its id and its name, since only a name
+//     that is given counts (seed);
+//   - a 404 with words of VirtualPOS' own about a card or a programme is the row's
+//     (inferred); any other is the address's;
 //   - limits, sizes and status codes are not written anywhere.
 package virtualpos
 
@@ -107,17 +116,22 @@ func (s *Sink) Limits() sinks.Limits { return sinks.Limits{MaxRows: 1} }
 // may still arrive.
 func (s *Sink) Lane(row *sinks.Row) sinks.Lane {
 	switch {
-	case nowhere(row):
+	case row.Delete && s.nothingToDelete(row):
 		return sinks.Lane{Name: "none", Local: true}
 	case row.Delete:
-		return sinks.Lane{Name: "delete"}
+		return sinks.Lane{Name: "delete", Calls: mostCalls}
 	case s.options.Cards == cardsInsert:
 		return sinks.Lane{Name: "insert", Once: true}
 	}
-	return sinks.Lane{}
+	return sinks.Lane{Calls: mostCalls}
 }
 
-// nowhere reports whether a deletion is of a customer who was never sent.
-func nowhere(row *sinks.Row) bool {
-	return row.Delete && !row.Held && row.ProviderID == "" && !row.Doubt && row.Attempt <= 1
+// mostCalls bounds what one customer's cards and programmes may take.
+const mostCalls = 1000
+
+// nothingToDelete reports whether a deletion has no cards to delete: they are kept,
+// or the customer was never there, not even in part.
+func (s *Sink) nothingToDelete(row *sinks.Row) bool {
+	never := !row.Held && row.ProviderID == "" && !row.Doubt && row.Attempt <= 1
+	return never || s.options.DeleteCards == deleteNone || s.options.Cards == cardsNone
 }

@@ -231,11 +231,13 @@ func TestLane(t *testing.T) {
 		row     sinks.Row
 		want    sinks.Lane
 	}{
-		{"changed", Options{}, sinks.Row{Doubt: true}, sinks.Lane{}},
+		{"changed", Options{}, sinks.Row{Doubt: true}, sinks.Lane{Calls: mostCalls}},
 		{"changed, by insert", insert, sinks.Row{}, sinks.Lane{Name: "insert", Once: true}},
-		{"deletion", insert, sinks.Row{Delete: true, Held: true}, sinks.Lane{Name: "delete"}},
+		{"deletion", insert, sinks.Row{Delete: true, Held: true}, sinks.Lane{Name: "delete", Calls: mostCalls}},
 		{"deletion of nobody", Options{}, sinks.Row{Delete: true, Attempt: 1}, sinks.Lane{Name: "none", Local: true}},
-		{"deletion in doubt", Options{}, sinks.Row{Delete: true, Doubt: true}, sinks.Lane{Name: "delete"}},
+		{"deletion that keeps cards", Options{DeleteCards: deleteNone}, sinks.Row{Delete: true, Held: true}, sinks.Lane{Name: "none", Local: true}},
+		{"deletion without cards", Options{Cards: cardsNone}, sinks.Row{Delete: true, Held: true}, sinks.Lane{Name: "none", Local: true}},
+		{"deletion in doubt", Options{}, sinks.Row{Delete: true, Doubt: true}, sinks.Lane{Name: "delete", Calls: mostCalls}},
 	} {
 		if got := (&Sink{options: tt.options.withDefaults()}).Lane(&tt.row); got != tt.want {
 			t.Errorf("%s: got %+v, want %+v", tt.name, got, tt.want)
@@ -259,6 +261,13 @@ func TestCheckRefusesWhatMapMakes(t *testing.T) {
 		`{"external_id":"c1","cards":[{"uid":29}]}`:        "",
 		`{"external_id":"c1","bonuses":[{"bonus_id":1}]}`:  "bonuses.0.amount",
 		`{"external_id":1,"send_sms":true,"cards":null}`:   "",
+
+		`{"external_id":"c1","cards":[{"barcode":"1","number":"29","customer_id":7}]}`:             "cards.0.number cards.0.customer_id",
+		`{"external_id":"c1","cards":[{"uid":"1","status":["NEW"],"type":{"id":1}}]}`:              "cards.0.status cards.0.type.id",
+		`{"external_id":"c1","bonuses":[{"bonus_id":1,"amount":2,"overwrite":false}]}`:             "bonuses.0.overwrite",
+		`{"external_id":"c1","cards":[{"uid":"1"},{"uid":"2"},{"external_id":"x","uid":1}]}`:       "cards.2.uid",
+		`{"external_id":"c1","bonuses":[{"bonus_id":1,"amount":2},{"bonus_id":"1","amount":3}]}`:   "bonuses.1.bonus_id",
+		`{"external_id":"c1","cards":[{"uid":"1","uid_ean13":"2","type_id":3,"block_date":null}]}`: "",
 	} {
 		rec, err := sinks.ReadRecord([]byte(body))
 		if err != nil {

@@ -258,9 +258,10 @@ func outcomeLine(o *sinks.Outcome) string {
 		ProviderID string             `json:"provider_id,omitempty"`
 		Reason     string             `json:"reason,omitempty"`
 		InDoubt    bool               `json:"in_doubt,omitempty"`
+		Partly     bool               `json:"partly,omitempty"`
 		Message    string             `json:"message,omitempty"`
 		Errors     []sinks.FieldError `json:"errors,omitempty"`
-	}{o.Verdict.String(), o.ProviderID, o.Reason, o.InDoubt, o.Message, o.Errors})
+	}{o.Verdict.String(), o.ProviderID, o.Reason, o.InDoubt, o.Partly, o.Message, o.Errors})
 }
 
 func errorLine(err error) string {

@@ -1,0 +1,60 @@
+package pipeline
+
+import (
+	"context"
+	"time"
+)
+
+// storeTime is how long the record may take: a worker that waits for it does not
+// give up what others wait for.
+const storeTime = 5 * time.Second
+
+func (s *Sharer) readClaims(ctx context.Context) (Claims, uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
+	return s.Shares.Read(ctx)
+}
+
+func (s *Sharer) writeClaims(ctx context.Context, claims Claims) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
+	return s.Shares.Write(ctx, claims, s.revision)
+}
+
+func (s *Sharer) isOver(ctx context.Context, member string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
+	return s.Shares.Over(ctx, member)
+}
+
+// lookDue reports whether it is time to look.
+func (s *Sharer) lookDue(needs Share) bool {
+	every := lookIdle
+	if needs.lacks(s.uses, s.Limits) {
+		every = lookShort
+	}
+	return time.Since(s.looked) >= every
+}
+
+// look asks every now and then whether other memberships are over.
+func (s *Sharer) look(ctx context.Context, needs Share) {
+	if s.lookDue(needs) {
+		s.looked = time.Now()
+		for _, c := range s.claims {
+			if c.Member == s.Member || s.gone[c.Member] {
+				continue
+			}
+			if over, err := s.isOver(ctx, c.Member); err == nil && over {
+				s.gone[c.Member] = true
+			}
+		}
+	}
+}
+
+// certain is what this worker has, whatever became of what was written last.
+func (s *Sharer) certain() Share {
+	if s.unsure {
+		return s.sure
+	}
+	return s.claims.has(s.Member)
+}
