@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -18,19 +17,26 @@ import (
 
 // TestMain lets the test binary be its own children, as the program is.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && slices.Contains([]string{"serve", "stand-in"}, os.Args[1]) {
+	if len(os.Args) > 1 && slices.Contains([]string{"broker", "stand-in"}, os.Args[1]) {
 		if err := newRootCommand().Execute(); err != nil {
 			io.WriteString(os.Stderr, err.Error()+"\n")
 			os.Exit(1)
 		}
 		return
 	}
-	os.Exit(m.Run())
+	var err error
+	if productFolder, err = os.MkdirTemp("", "custsync-bench-test-"); err != nil {
+		io.WriteString(os.Stderr, err.Error()+"\n")
+		os.Exit(1)
+	}
+	code := m.Run()
+	os.RemoveAll(productFolder)
+	os.Exit(code)
 }
 
 func TestEventsAndEntriesHaveTheirSize(t *testing.T) {
 	for _, i := range []int{0, 1, 12_345_678} {
-		data := eventOf(i)
+		data := change{Customer: i, Version: 1 + i%9, Stamp: int64(i) * 1e9}.event()
 		if got := len(data); got != eventSize {
 			t.Errorf("event %d: got %d bytes, want %d", i, got, eventSize)
 		}
@@ -114,31 +120,21 @@ func TestPeakIn(t *testing.T) {
 	}
 }
 
-func TestStandInCountsCustomersOnce(t *testing.T) {
-	s := &standIn{}
-	answer := s.batch([]byte(`{"customers":[{"identifier":"c00000007","surname":"x"},{"identifier":"c00000130"}]}`))
-	want := `{"0":{"http_status":201,"customer_id":"8"},"1":{"http_status":201,"customer_id":"131"}}`
-	if string(answer) != want {
-		t.Errorf("got %s, want %s", answer, want)
-	}
-	s.batch([]byte(`{"customers":[{"identifier":"c00000007"}]}`))
-	got := s.state()
-	if got.Calls != 2 || got.Rows != 3 || got.Customers != 2 {
-		t.Errorf("got %d calls, %d rows, %d customers, want 2, 3, 2", got.Calls, got.Rows, got.Customers)
-	}
-}
-
 func TestSettingIsAConfiguration(t *testing.T) {
-	s := setting{NATS: "nats://127.0.0.1:4222", Provider: "http://127.0.0.1:80", Destination: "drain-1", Rows: 100, Concurrency: 4, Shards: 8}
+	one, other := usual("one", "http://127.0.0.1:80"), usual("other", "http://127.0.0.1:81")
+	other.CallsPerSecond, other.Linger = 2.5, 50*time.Millisecond
+	s := setting{NATS: "nats://127.0.0.1:4222", Destinations: []destination{one, other}}
 	c, err := config.Parse("bench.yaml", s.text("127.0.0.1:8080"),
 		func(string) (string, bool) { return "", false },
 		func(string) ([]byte, error) { return nil, os.ErrNotExist })
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := c.Destination("drain-1")
-	if d == nil || d.Batch.MaxRows != 100 || d.Rate.Concurrency != 4 || d.Shards != 8 {
-		t.Errorf("got %+v, want the setting", d)
+	if d := c.Destination("one"); d == nil || d.Batch.MaxRows != 100 || d.Rate.Concurrency != 4 || d.Rate.CallsPerSecond != 0 || d.Shards != 8 {
+		t.Errorf("got %+v, want the first destination", d)
+	}
+	if d := c.Destination("other"); d == nil || d.Batch.Linger != 50*time.Millisecond || d.Rate.CallsPerSecond != 2.5 {
+		t.Errorf("got %+v, want the other destination", d)
 	}
 }
 
@@ -175,17 +171,5 @@ func TestRawMeasuresEverything(t *testing.T) {
 				t.Errorf("got %d figures, want %d", len(seen), tc.figures)
 			}
 		})
-	}
-}
-
-// A worker that can't start must end the benchmark, not hang it.
-func TestDrainEndsWithItsWorker(t *testing.T) {
-	r := &report{out: io.Discard, progress: io.Discard}
-	o := drainOptions{Waiting: 1000, Rows: 100, Concurrency: 1, Shards: 8, Runs: 1, Sync: syncDefault, Worker: "false"}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	err := runDrain(ctx, o, r)
-	if err == nil || !strings.Contains(err.Error(), "ended on its own") {
-		t.Errorf("got %v, want that the worker ended", err)
 	}
 }

@@ -35,6 +35,6 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newDrainCommand(), newRawCommand(), newServeCommand(), newStandInCommand())
+	root.AddCommand(newAllCommand(), newDrainCommand(), newFleetCommand(), newRawCommand(), newPublishCommand(), newServeCommand(), newBrokerCommand(), newStandInCommand())
 	return root
 }

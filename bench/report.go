@@ -79,7 +79,11 @@ func (r *report) add(f figure) error {
 }
 
 // document prints one line of JSON.
-func (r *report) document(v any) error { return json.NewEncoder(r.out).Encode(v) }
+func (r *report) document(v any) error {
+	e := json.NewEncoder(r.out)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
 
 // flush prints the table of all figures so far.
 func (r *report) flush() error {

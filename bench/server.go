@@ -21,12 +21,12 @@ const (
 	syncAlways  = "always"  // before it answers
 )
 
-// newServeCommand is a nats-server as a child.
-func newServeCommand() *cobra.Command {
+// newBrokerCommand is a nats-server as a child.
+func newBrokerCommand() *cobra.Command {
 	var store string
 	var always bool
 	cmd := &cobra.Command{
-		Use:    "serve",
+		Use:    "broker",
 		Short:  "Run the broker of a benchmark",
 		Hidden: true,
 		Args:   cobra.NoArgs,
@@ -65,7 +65,7 @@ func startServer(ctx context.Context, sync string) (*server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make store: %w", err)
 	}
-	c, err := startChild(ctx, "serve", "--store", store, fmt.Sprintf("--sync-always=%t", sync == syncAlways))
+	c, err := startChild(ctx, "broker", "--store", store, fmt.Sprintf("--sync-always=%t", sync == syncAlways))
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(store))
 	}

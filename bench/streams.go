@@ -13,21 +13,34 @@ import (
 // publishCustomers makes the product's streams and publishes n events of n
 // customers, each once.
 func publishCustomers(ctx context.Context, nc *nats.Conn, n int) error {
+	if err := makeStreams(ctx, nc); err != nil {
+		return err
+	}
+	return publish(ctx, nc, firstEvents(n), 4)
+}
+
+// makeStreams makes the product's streams.
+func makeStreams(ctx context.Context, nc *nats.Conn) error {
 	streams, err := stream.Open(ctx, nc, stream.Config{Partitions: partitions})
 	if err != nil {
 		return err
 	}
-	defer streams.Close()
-	const atOnce = 4
+	streams.Close()
+	return nil
+}
+
+// publish stores the changes as fast as it can, so many groups at once: one keeps
+// them in order.
+func publish(ctx context.Context, nc *nats.Conn, changes []change, atOnce int) error {
 	w, err := newWriter(nc, atOnce, writerSlots)
 	if err != nil {
 		return err
 	}
 	defer w.close()
-	return inGroups(n, writerSlots, atOnce, func(first, count int) error {
+	return inGroups(len(changes), writerSlots, atOnce, func(first, count int) error {
 		subjects, events := make([]string, count), make([][]byte, count)
-		for i := range count {
-			subjects[i], events[i] = customerSubject(first+i), eventOf(first+i)
+		for i, c := range changes[first : first+count] {
+			subjects[i], events[i] = customerSubject(c.Customer), c.event()
 		}
 		if err := w.write(ctx, subjects, events, nil); err != nil {
 			return fmt.Errorf("publish events: %w", err)

@@ -26,28 +26,48 @@ func buildWorker(ctx context.Context, folder string) (string, error) {
 
 // setting is what a worker is started with.
 type setting struct {
-	NATS        string
-	Provider    string // base URL
-	Destination string
-	Rows        int // of a call
-	Concurrency int // calls at once
-	Shards      int
+	NATS         string
+	Destinations []destination
 }
 
-// text is the configuration file: one destination, no limit but its own.
+// destination is one of a worker's, at a provider in Thulium's manner.
+type destination struct {
+	Name           string
+	Provider       string // base URL
+	Rows           int    // of a call
+	Linger         time.Duration
+	Concurrency    int     // calls at once
+	CallsPerSecond float64 // 0: no limit
+	Shards         int
+}
+
+// usual is a destination as most are.
+func usual(name, provider string) destination {
+	return destination{Name: name, Provider: provider, Rows: 100, Linger: 200 * time.Millisecond, Concurrency: 4, Shards: 8}
+}
+
+// text is the configuration file.
 func (s setting) text(listen string) []byte {
-	return fmt.Appendf(nil, `nats: {url: %q}
+	text := fmt.Appendf(nil, `nats: {url: %q}
 http: {listen: %q}
 log: {level: warn, format: json}
 destinations:
-  - name: %s
+`, s.NATS, listen)
+	for _, d := range s.Destinations {
+		limit := ""
+		if d.CallsPerSecond > 0 {
+			limit = fmt.Sprintf(", calls_per_second: %v", d.CallsPerSecond)
+		}
+		text = fmt.Appendf(text, `  - name: %s
     provider: thulium
     url: %q
     auth: {username: bench, password: bench}
     shards: %d
-    batch: {max_rows: %d}
-    rate: {concurrency: %d}
-`, s.NATS, listen, s.Destination, s.Provider, s.Shards, s.Rows, s.Concurrency)
+    batch: {max_rows: %d, linger: %v}
+    rate: {concurrency: %d%s}
+`, d.Name, d.Provider, d.Shards, d.Rows, d.Linger, d.Concurrency, limit)
+	}
+	return text
 }
 
 // worker is the product, running.
@@ -64,11 +84,15 @@ func startWorker(ctx context.Context, program, folder string, s setting) (*worke
 	if err != nil {
 		return nil, err
 	}
-	file := filepath.Join(folder, s.Destination+".yaml")
-	if err := os.WriteFile(file, s.text(listen), 0o600); err != nil {
+	file, err := os.CreateTemp(folder, "worker-*.yaml")
+	if err != nil {
+		return nil, fmt.Errorf("make configuration: %w", err)
+	}
+	_, err = file.Write(s.text(listen))
+	if err := errors.Join(err, file.Close()); err != nil {
 		return nil, fmt.Errorf("write configuration: %w", err)
 	}
-	w := &worker{cmd: exec.CommandContext(ctx, program, "run", "-c", file), ended: make(chan struct{})}
+	w := &worker{cmd: exec.CommandContext(ctx, program, "run", "-c", file.Name()), ended: make(chan struct{})}
 	w.cmd.Dir = folder
 	w.cmd.Stderr = &w.said
 	if err := w.cmd.Start(); err != nil {
