@@ -3,6 +3,8 @@ package integration
 import (
 	"context"
 	"fmt"
+	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -10,8 +12,10 @@ import (
 	"testing"
 	"time"
 
+	apinetwork "github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
+	tcexec "github.com/testcontainers/testcontainers-go/exec"
 	"github.com/testcontainers/testcontainers-go/log"
 	"github.com/testcontainers/testcontainers-go/network"
 )
@@ -53,9 +57,10 @@ func buildImage(t *testing.T, docker *testcontainers.DockerProvider) string {
 		}
 	}
 	for name, text := range map[string]string{
-		"Dockerfile": "FROM scratch\nCOPY worker standin nats-server nats.conf /\n",
+		"Dockerfile": "FROM scratch\nCOPY worker standin nats-server nats.conf cluster.conf /\n",
 		// What is acknowledged is on the disk, as promise 1 asks of outside servers.
-		"nats.conf": "jetstream {store_dir: /data, sync_interval: always}\nmax_payload: 2MB\n",
+		"nats.conf":    natsConf,
+		"cluster.conf": natsConf + clusterConf,
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -74,18 +79,32 @@ func buildImage(t *testing.T, docker *testcontainers.DockerProvider) string {
 	return image
 }
 
-// network makes a private network that goes with the test.
-func (e *engine) network(t *testing.T) *testcontainers.DockerNetwork {
-	n, err := network.New(t.Context())
+const natsConf = "jetstream {store_dir: /data, sync_interval: always}\nmax_payload: 2MB\n"
+
+// lane is a private network.
+type lane struct{ name, id string }
+
+// lane makes a private network that goes with the test. Which of a container's
+// lanes its ports are reached by is decided by the lanes' names, so that the one
+// that is never cut has to be the first.
+func (e *engine) lane(t *testing.T, name string) *lane {
+	t.Helper()
+	name = fmt.Sprintf("custsync-%s-%08x", name, rand.Uint32())
+	made, err := e.docker.Client().NetworkCreate(t.Context(), name, client.NetworkCreateOptions{Driver: "bridge"})
 	if err != nil {
 		t.Fatalf("make a network: %v", err)
 	}
 	t.Cleanup(func() {
-		if err := n.Remove(context.Background()); err != nil {
+		if _, err := e.docker.Client().NetworkRemove(context.Background(), made.ID, client.NetworkRemoveOptions{}); err != nil {
 			t.Errorf("remove the network: %v", err)
 		}
 	})
-	return n
+	return &lane{name, made.ID}
+}
+
+// on puts a container on a lane, where others find it by the alias.
+func on(l *lane, alias ...string) testcontainers.CustomizeRequestOption {
+	return network.WithNetworkName(alias, l.name)
 }
 
 // box is a container.
@@ -130,7 +149,7 @@ func (b *box) tell(ctx context.Context, t *testing.T) {
 		return
 	}
 	defer r.Close()
-	text := make([]byte, 0, 64<<10)
+	text := make([]byte, 0, 1<<20)
 	for chunk := make([]byte, 4<<10); len(text) < cap(text); {
 		n, err := r.Read(chunk)
 		text = append(text, chunk[:n]...)
@@ -142,20 +161,54 @@ func (b *box) tell(ctx context.Context, t *testing.T) {
 }
 
 // kill ends the container's process with SIGKILL; its disk stays.
-func (b *box) kill(ctx context.Context) error {
-	_, err := b.engine.docker.Client().ContainerKill(ctx, b.GetContainerID(), client.ContainerKillOptions{Signal: "KILL"})
+func (b *box) kill(ctx context.Context) error { return b.signal(ctx, "KILL") }
+
+// lose removes the container and its disk.
+func (b *box) lose(ctx context.Context) error {
+	err := b.Terminate(ctx, testcontainers.StopTimeout(0))
+	b.DockerContainer = nil
 	return err
 }
 
-// cut takes the container off a network.
-func (b *box) cut(ctx context.Context, n *testcontainers.DockerNetwork) error {
-	_, err := b.engine.docker.Client().NetworkDisconnect(ctx, n.ID, client.NetworkDisconnectOptions{Container: b.GetContainerID(), Force: true})
+// signal sends the container's process a signal, such as STOP.
+func (b *box) signal(ctx context.Context, name string) error {
+	_, err := b.engine.docker.Client().ContainerKill(ctx, b.GetContainerID(), client.ContainerKillOptions{Signal: name})
 	return err
 }
 
-// join brings it back.
-func (b *box) join(ctx context.Context, n *testcontainers.DockerNetwork) error {
-	_, err := b.engine.docker.Client().NetworkConnect(ctx, n.ID, client.NetworkConnectOptions{Container: b.GetContainerID()})
+// awaitEnd waits until the container's process has ended.
+func (b *box) awaitEnd(ctx context.Context) error {
+	return eventually(ctx, func(ctx context.Context) error {
+		state, err := b.State(ctx)
+		if err == nil && state.Running {
+			err = fmt.Errorf("%s runs still", b.name)
+		}
+		return err
+	})
+}
+
+// output runs a program in the container and returns what it wrote and how it
+// ended.
+func (b *box) output(ctx context.Context, program ...string) (stdout string, code int, err error) {
+	code, r, err := b.Exec(ctx, program, tcexec.Multiplexed())
+	if err != nil {
+		return "", 0, fmt.Errorf("run %s in %s: %w", program[0], b.name, err)
+	}
+	text, err := io.ReadAll(r)
+	return string(text), code, err
+}
+
+// cut takes the container off a lane.
+func (b *box) cut(ctx context.Context, l *lane) error {
+	_, err := b.engine.docker.Client().NetworkDisconnect(ctx, l.id, client.NetworkDisconnectOptions{Container: b.GetContainerID(), Force: true})
+	return err
+}
+
+// join brings it back, under the aliases that it had.
+func (b *box) join(ctx context.Context, l *lane, alias ...string) error {
+	_, err := b.engine.docker.Client().NetworkConnect(ctx, l.id, client.NetworkConnectOptions{
+		Container: b.GetContainerID(), EndpointConfig: &apinetwork.EndpointSettings{Aliases: alias},
+	})
 	return err
 }
 

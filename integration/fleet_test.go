@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/testcontainers/testcontainers-go"
-	"github.com/testcontainers/testcontainers-go/network"
 )
 
 // fleet is NATS and stand-ins, each on a network of its own, and workers on
@@ -21,8 +20,8 @@ import (
 type fleet struct {
 	t        *testing.T
 	engine   *engine
-	bus      *testcontainers.DockerNetwork // to NATS
-	outside  *testcontainers.DockerNetwork // to the providers
+	bus      *lane // to NATS
+	outside  *lane // to the providers
 	nats     *box
 	standins *box
 }
@@ -53,10 +52,10 @@ destinations:
 // newFleet starts NATS and the stand-ins and waits until they answer.
 func newFleet(t *testing.T, e *engine) *fleet {
 	t.Helper()
-	f := &fleet{t: t, engine: e, bus: e.network(t), outside: e.network(t)}
-	f.nats = e.run(t, "nats", network.WithNetwork([]string{"nats"}, f.bus), testcontainers.WithExposedPorts("4222/tcp"),
+	f := &fleet{t: t, engine: e, bus: e.lane(t, "bus"), outside: e.lane(t, "outside")}
+	f.nats = e.run(t, "nats", on(f.bus, "nats"), testcontainers.WithExposedPorts("4222/tcp"),
 		testcontainers.WithEntrypoint("/nats-server"), testcontainers.WithCmd("-c", "/nats.conf"))
-	f.standins = e.run(t, "standins", network.WithNetwork([]string{"standins"}, f.outside), testcontainers.WithExposedPorts("9000/tcp"),
+	f.standins = e.run(t, "standins", on(f.outside, "standins"), testcontainers.WithExposedPorts("9000/tcp"),
 		testcontainers.WithEntrypoint("/standin"), testcontainers.WithCmd("-listen", ":9000"))
 	f.awaitNATS()
 	f.must(eventually(t.Context(), func(ctx context.Context) error {
@@ -100,7 +99,7 @@ func (f *fleet) awaitNATS() {
 // worker starts a worker and waits until it has its share of the shards.
 func (f *fleet) worker(name string) *box {
 	f.t.Helper()
-	w := f.engine.run(f.t, name, network.WithNetwork(nil, f.bus), network.WithNetwork(nil, f.outside), testcontainers.WithExposedPorts("8080/tcp"),
+	w := f.engine.run(f.t, name, on(f.bus), on(f.outside), testcontainers.WithExposedPorts("8080/tcp"),
 		testcontainers.WithFiles(testcontainers.ContainerFile{Reader: strings.NewReader(fleetConfig), ContainerFilePath: "/worker.yaml", FileMode: 0o600}),
 		testcontainers.WithEntrypoint("/worker"), testcontainers.WithCmd("run", "-c", "/worker.yaml"))
 	f.awaitReady(w)

@@ -59,8 +59,12 @@ func build(module, pkg string) error {
 const patience = 60 * time.Second
 
 // eventually asks until there is no error, and returns the last one when the
-// patience has ended. Nothing else in these tests waits.
+// patience has ended. Nothing else in these tests waits for what may happen.
 func eventually(ctx context.Context, ask func(context.Context) error) error {
+	return eventuallyWithin(ctx, patience, ask)
+}
+
+func eventuallyWithin(ctx context.Context, patience time.Duration, ask func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	again := time.NewTicker(100 * time.Millisecond)
