@@ -49,6 +49,7 @@ func TestPublisherStores(t *testing.T) {
 
 func TestPublisherDuplicates(t *testing.T) {
 	p, stream := newPublisher(t)
+	p.Now = func() time.Time { return now } // the clock even stands still
 	publish := func(shop string, c events.Customer) events.Ack {
 		t.Helper()
 		ack, err := p.Publish(t.Context(), shop, c)
@@ -74,7 +75,6 @@ func TestPublisherDuplicates(t *testing.T) {
 		t.Errorf("deletion: got %+v and %v", got, err)
 	}
 	// A state that comes back is a change, and must not be lost as a repetition.
-	p.Now = func() time.Time { return now } // the clock even stands still
 	for i, note := range []string{"a", "b", "a"} {
 		if got := publish("acme", events.Customer{ID: "2", Note: events.Some(note)}); got.Duplicate {
 			t.Errorf("change %d was taken for a repetition", i+1)
