@@ -134,7 +134,7 @@ func (s *shop) publish(ctx context.Context, i int, st state) error {
 		ev.Customer.Group = events.Some("unheard of")
 	case changed:
 	}
-	err := insist(ctx, s.publisher, &ev)
+	_, err := s.publisher.PublishEvent(ctx, &ev)
 	if err == nil {
 		s.published.Add(1)
 	}

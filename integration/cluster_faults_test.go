@@ -101,7 +101,7 @@ func (s *step) publish() {
 	for w := range writers {
 		wg.Go(func() {
 			for i := w; i < clusterCustomers && errs[w] == nil; i += writers {
-				errs[w] = insist(s.t.Context(), s.publisher, &events.Event{Shop: "acme", Customer: aCustomer(i, s.version)})
+				_, errs[w] = s.publisher.Publish(s.t.Context(), "acme", aCustomer(i, s.version))
 			}
 		})
 	}
@@ -109,29 +109,12 @@ func (s *step) publish() {
 	s.must(errors.Join(errs...))
 }
 
-func newPublisher(nc *nats.Conn) *events.Publisher {
-	return &events.Publisher{Conn: nc, Timeout: 2 * time.Second, Patience: 5 * time.Second}
-}
-
-// insist publishes an event however long that takes, as a shop does: a node that
+// newPublisher publishes however long that takes, as a shop does: a node that
 // knows of no stream may be cut off from those that do, so it asks another one.
-func insist(ctx context.Context, p *events.Publisher, ev *events.Event) error {
-	raw, err := p.Prepare(ev)
-	if err != nil {
-		return err
-	}
-	for {
-		_, err := p.PublishRaw(ctx, raw.Shop, raw.Customer, raw.ID, raw.Data)
-		switch {
-		case err == nil:
-			return nil
-		case ctx.Err() != nil || !errors.Is(err, events.ErrNoStream):
-			return err
-		}
-		if err := p.Conn.ForceReconnect(); err != nil {
-			return err
-		}
-	}
+func newPublisher(nc *nats.Conn) *events.Publisher {
+	return &events.Publisher{Conn: nc, Timeout: 2 * time.Second, Patience: time.Hour, Elsewhere: func() {
+		_ = nc.ForceReconnect() // which fails only once the test has closed it
+	}}
 }
 
 // aCustomer is one whom every provider takes.

@@ -76,6 +76,19 @@ func (n *natsFlags) connect(name string, patience time.Duration, w watcher) (*na
 	return nc, nil
 }
 
+// elsewhere has a connection try the next of its servers, since the one that it
+// has knows of no stream. An error says that it is closed, which its user learns
+// anyway.
+func elsewhere(nc *nats.Conn, w watcher) func() {
+	if len(nc.Servers()) < 2 {
+		return nil
+	}
+	return func() {
+		w.tell("no stream answers at this server; trying the next one")
+		_ = nc.ForceReconnect()
+	}
+}
+
 // hinted says what to do where a user may publish but not hear the answers.
 func hinted(err error) error {
 	if strings.Contains(err.Error(), "Subscription to") {

@@ -105,16 +105,17 @@ func relay(ctx context.Context, o outboxOptions, stderr io.Writer) error {
 		return err
 	}
 	log := newLog(stderr)
-	nc, err := o.nats.connect("custsync publisher outbox", 0, watcher{
+	w := watcher{
 		state:  func(s string) { log.Warn().Msg(s) },
 		denied: func(err error) { log.Error().Err(err).Msg("the server refuses this user") },
-	})
+	}
+	nc, err := o.nats.connect("custsync publisher outbox", 0, w)
 	if err != nil {
 		return err
 	}
 	defer nc.Close()
 	r := &outbox.Relay{
-		Database: config, Publisher: &events.Publisher{Conn: nc, MaxPending: 4096}, Connected: nc.IsConnected, Log: log,
+		Database: config, Publisher: &events.Publisher{Conn: nc, Elsewhere: elsewhere(nc, w), MaxPending: 4096}, Connected: nc.IsConnected, Log: log,
 		Batch: o.batch, Poll: o.poll, Keep: o.keep,
 	}
 	stop := func() {}

@@ -116,15 +116,16 @@ func (p *publish) run(ctx context.Context) (err error) {
 	defer cancel(nil)
 	p.screen = newScreen(p.stderr)
 	if !p.options.dryRun {
-		nc, err := p.options.nats.connect("custsync publisher publish", awayAtMost, watcher{
+		w := watcher{
 			state:  p.screen.say,
 			denied: func(err error) { cancel(fmt.Errorf("the server refuses this user: %w", err)) },
-		})
+		}
+		nc, err := p.options.nats.connect("custsync publisher publish", awayAtMost, w)
 		if err != nil {
 			return err
 		}
 		defer nc.Close()
-		p.publisher = &events.Publisher{Conn: nc, MaxPending: p.options.pending, Patience: p.options.patience}
+		p.publisher = &events.Publisher{Conn: nc, Elsewhere: elsewhere(nc, w), MaxPending: p.options.pending, Patience: p.options.patience}
 	}
 	totals, err := p.all(ctx)
 	if misused, ok := errors.AsType[*cli.UsageError](err); ok && totals == (bulk.Totals{}) {

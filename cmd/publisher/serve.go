@@ -83,10 +83,11 @@ func serve(ctx context.Context, o serveOptions, stderr io.Writer) error {
 	}
 	tokens.Store(read)
 	log := newLog(stderr)
-	nc, err := o.nats.connect("custsync publisher serve", 0, watcher{
+	w := watcher{
 		state:  func(s string) { log.Warn().Msg(s) },
 		denied: func(err error) { log.Error().Err(err).Msg("the server refuses this user") },
-	})
+	}
+	nc, err := o.nats.connect("custsync publisher serve", 0, w)
 	if err != nil {
 		return err
 	}
@@ -96,7 +97,7 @@ func serve(ctx context.Context, o serveOptions, stderr io.Writer) error {
 		return fmt.Errorf("listen: %w", err)
 	}
 	server := &ingress.Server{
-		Conn: nc, Publisher: &events.Publisher{Conn: nc, MaxPending: 4096, Patience: o.store}, Tokens: tokens.Load, Log: log,
+		Conn: nc, Publisher: &events.Publisher{Conn: nc, Elsewhere: elsewhere(nc, w), MaxPending: 4096, Patience: o.store}, Tokens: tokens.Load, Log: log,
 		Requests: o.requests, MaxBody: o.maxBody, MaxLines: o.maxLines, Store: o.store,
 	}
 	log.Info().Stringer("address", listener.Addr()).Msg("listening")

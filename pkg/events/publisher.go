@@ -30,6 +30,11 @@ type Publisher struct {
 	Patience   time.Duration    // how long it is borne that no stream answers; 0: 10 s, since a cluster elects a leader in 4 to 9
 	MaxPending int              // how many events PublishAsync keeps in flight; 0: 512
 	Now        func() time.Time // nil: time.Now
+	// Elsewhere, if set, is called every 2 s in which no stream answers, or every
+	// fifth of a Patience below 10 s, from any goroutine: a server that is cut off
+	// from its cluster knows of no stream, and Conn.ForceReconnect tries another one
+	// of those that Conn was given.
+	Elsewhere func()
 
 	once  sync.Once
 	js    jetstream.JetStream
@@ -41,6 +46,7 @@ type Publisher struct {
 	flying  int           // events whose done has not returned
 	landed  chan struct{} // closed when flying gets 0
 	dropped error         // first error of events without a done
+	moved   time.Time     // when Elsewhere was called last
 }
 
 // Ack says that an event is stored.

@@ -51,7 +51,9 @@ func (p *Publisher) final(ctx context.Context, err error, since time.Duration) e
 	var api *jetstream.APIError
 	switch {
 	case errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, nats.ErrNoResponders):
-		if ctx.Err() == nil && since < or(p.Patience, 10*time.Second) {
+		patience := or(p.Patience, 10*time.Second)
+		if ctx.Err() == nil && since < patience {
+			p.move(since, min(patience/5, 2*time.Second))
 			return nil
 		}
 		return fmt.Errorf("publish: %w", ErrNoStream)
@@ -70,6 +72,23 @@ func (p *Publisher) final(ctx context.Context, err error, since time.Duration) e
 		return fmt.Errorf("publish: the stream can't store it, look at its limits and at the server's disk: %w", err)
 	}
 	return fmt.Errorf("publish: %w", err)
+}
+
+// move asks for another server when no stream has answered for a while, once for
+// all events that miss it.
+func (p *Publisher) move(since, after time.Duration) {
+	if p.Elsewhere == nil || since < after {
+		return
+	}
+	p.mu.Lock()
+	due := time.Since(p.moved) >= after
+	if due {
+		p.moved = time.Now()
+	}
+	p.mu.Unlock()
+	if due {
+		p.Elsewhere()
+	}
 }
 
 // Codes of nats-server that nats.go has no names for.
