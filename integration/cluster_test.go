@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,6 +32,7 @@ type cluster struct {
 	buses    [nodes]*lane // to one node each
 	outside  *lane        // to the providers
 	nodes    [nodes]*box
+	dialing  sync.Mutex // held where a node is replaced, and where connections look for one
 	workers  [workers]*box
 	standins *box
 }
@@ -72,9 +74,12 @@ func newCluster(t *testing.T, e *engine) *cluster {
 // startNode starts a node with an empty disk.
 func (c *cluster) startNode(i int) {
 	c.t.Helper()
-	c.nodes[i] = c.engine.run(c.whole, nodeName(i), on(c.front), on(c.routes, nodeName(i)), on(c.buses[i], nodeName(i)),
+	node := c.engine.run(c.whole, nodeName(i), on(c.front), on(c.routes, nodeName(i)), on(c.buses[i], nodeName(i)),
 		testcontainers.WithExposedPorts("4222/tcp"), testcontainers.WithEntrypoint("/nats-server"),
 		testcontainers.WithCmd("-c", "/cluster.conf", "--name", nodeName(i)))
+	c.dialing.Lock()
+	defer c.dialing.Unlock()
+	c.nodes[i] = node
 }
 
 // start starts the workers and waits until they share the shards.
@@ -163,7 +168,10 @@ func (d dialer) Dial(proto, address string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(d.c.t.Context(), 2*time.Second)
 	defer cancel()
 	host, _, _ := net.SplitHostPort(address)
-	for i, node := range d.c.nodes {
+	d.c.dialing.Lock()
+	all := d.c.nodes
+	d.c.dialing.Unlock()
+	for i, node := range all {
 		if host != nodeName(i) {
 			continue
 		}

@@ -112,6 +112,7 @@ type box struct {
 	name   string
 	engine *engine
 	*testcontainers.DockerContainer
+	lost bool // it is removed already
 }
 
 // run starts a container that goes with the test. What it wrote is told if the
@@ -120,7 +121,7 @@ func (e *engine) run(t *testing.T, name string, opts ...testcontainers.Container
 	t.Helper()
 	opts = append(opts, testcontainers.WithLogger(log.TestLogger(t)))
 	c, err := testcontainers.Run(t.Context(), e.image, opts...)
-	b := &box{name, e, c}
+	b := &box{name: name, engine: e, DockerContainer: c}
 	t.Cleanup(func() { b.remove(t) })
 	if err != nil {
 		t.Fatalf("run %s: %v", name, err)
@@ -129,7 +130,7 @@ func (e *engine) run(t *testing.T, name string, opts ...testcontainers.Container
 }
 
 func (b *box) remove(t *testing.T) {
-	if b.DockerContainer == nil {
+	if b.DockerContainer == nil || b.lost {
 		return
 	}
 	ctx := context.Background()
@@ -165,9 +166,8 @@ func (b *box) kill(ctx context.Context) error { return b.signal(ctx, "KILL") }
 
 // lose removes the container and its disk.
 func (b *box) lose(ctx context.Context) error {
-	err := b.Terminate(ctx, testcontainers.StopTimeout(0))
-	b.DockerContainer = nil
-	return err
+	b.lost = true
+	return b.Terminate(ctx, testcontainers.StopTimeout(0))
 }
 
 // signal sends the container's process a signal, such as STOP.
