@@ -50,11 +50,14 @@ func TestCluster(t *testing.T) {
 			return // what follows would only say so again
 		}
 	}
-	a, err := c.audit(t.Context())
-	c.must(err)
-	if a.Customers != clusterCustomers || a.InStep != 2*clusterCustomers {
-		t.Errorf("got audit %+v, want all %d customers in step twice", a, clusterCustomers)
-	}
+	// What the providers hold is told to the ledger a little later.
+	c.must(eventually(t.Context(), func(ctx context.Context) error {
+		a, err := c.audit(ctx)
+		if err == nil && (a.Customers != clusterCustomers || a.InStep != 2*clusterCustomers) {
+			err = fmt.Errorf("got audit %+v, want all %d customers in step twice", a, clusterCustomers)
+		}
+		return err
+	}))
 }
 
 const clusterCustomers = 200
