@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -362,6 +363,37 @@ func TestRefusalsGoOn(t *testing.T) {
 				t.Errorf("got lines %s, want %s", got, tc.want)
 			}
 		})
+	}
+}
+
+// Refused lines may be sent nowhere, or through a link: what is no file of refused
+// lines stays what it was.
+func TestRefusalsLeaveWhatIsNoFile(t *testing.T) {
+	dir := t.TempDir()
+	pipe, file, link := filepath.Join(dir, "pipe"), filepath.Join(dir, "file"), filepath.Join(dir, "link")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil { // as /dev/null, of a kind that anybody may make
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.WriteFile(file, []byte("of an earlier run\n"), 0o600), os.Symlink(file, link)); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{pipe, link} {
+		before, err := os.Lstat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, settled := range []int64{0, 7} {
+			r := Refusals{Path: path}
+			if err := r.begin(settled); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if after, err := os.Lstat(path); err != nil || after.Mode() != before.Mode() {
+			t.Errorf("%s: got %v and %v, want it to be there still", filepath.Base(path), after, err)
+		}
+	}
+	if data, err := os.ReadFile(file); len(data) > 0 || err != nil {
+		t.Errorf("got %q and %v, want the earlier run's lines to be gone", data, err)
 	}
 }
 

@@ -58,13 +58,13 @@ func (r *Refusals) begin(settled int64) error {
 	}
 	r.begun = true
 	if settled == 0 && !r.Keep {
-		if err := os.Remove(r.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := r.forget(); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("remove refused lines of an earlier run: %w", err)
 		}
 		return nil
 	}
 	info, err := os.Stat(r.Path)
-	if err != nil {
+	if err != nil || !info.Mode().IsRegular() {
 		return nil // moved away: what comes now is written to a new one
 	}
 	r.size = info.Size()
@@ -76,6 +76,22 @@ func (r *Refusals) begin(settled int64) error {
 		}
 	}
 	return nil
+}
+
+// forget takes away what an earlier run wrote, and nothing else: a link stays, and
+// so does what is no file, such as /dev/null.
+func (r *Refusals) forget() error {
+	info, err := os.Lstat(r.Path)
+	switch {
+	case err != nil:
+		return err
+	case info.Mode().IsRegular():
+		return os.Remove(r.Path)
+	}
+	if info, err = os.Stat(r.Path); err == nil && info.Mode().IsRegular() {
+		return os.Truncate(r.Path, 0)
+	}
+	return err
 }
 
 // write adds refusals and returns the file's size.
