@@ -81,7 +81,7 @@ func (e *Entry) pendingAt(m Mark) bool {
 }
 
 // Waits reports whether the pending version is still to go out. One without a
-// sequence, or that a later end has overtaken, only keeps the doubt of a call.
+// sequence, or that a later end has overtaken, only tells of earlier calls.
 func (e *Entry) Waits() bool {
 	p, s := e.Pending, e.Settled
 	return p != nil && p.Seq > 0 && (s == nil || (Mark{p.Version, p.Seq}).Compare(Mark{s.Version, s.Seq}) >= 0)

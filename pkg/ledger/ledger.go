@@ -53,7 +53,9 @@ type Settled struct {
 	Edit    string    `json:"edit,omitempty"` // a person's correction, by its id, that this version is sent with
 }
 
-// Pending is a version that waits for a wake-up, or whose last call is in doubt.
+// Pending is a version that waits for a wake-up, or whose last call is in doubt. One
+// without a sequence is what the next version has to know of earlier calls: a doubt,
+// or until when (Next) one of them may still arrive at the provider.
 type Pending struct {
 	Version  int64     `json:"version"`
 	Seq      uint64    `json:"seq"`

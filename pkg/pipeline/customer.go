@@ -117,27 +117,6 @@ type customer struct {
 	end settlement
 }
 
-// lostCall is a call without an answer that can be repeated: until its time is
-// over it may still overwrite what was sent after it.
-type lostCall struct {
-	version int64
-	edit    string // that it was sent with
-	until   time.Time
-}
-
-// add notes one more lost call: of several the oldest version may be the one that
-// arrives last.
-func (l *lostCall) add(r *row, until time.Time) {
-	call := lostCall{r.mark.Version, r.sentAs(), until}
-	if time.Now().Before(l.until) {
-		call.until = later(until, l.until)
-		if l.version <= call.version {
-			call.version, call.edit = l.version, l.edit
-		}
-	}
-	*l = call
-}
-
 // fold takes in a row that came, keeping only the newest version that waits.
 // It returns the loans of rows that are superseded by it.
 func (c *customer) fold(r *row) (superseded []loan) {
@@ -150,6 +129,7 @@ func (c *customer) fold(r *row) (superseded []loan) {
 			// A wake-up beside an end that is being stored may have taken the place of
 			// one that this very end has set.
 			f.loans = append(f.loans, r.loans...)
+			f.again, f.over = f.again || r.again, f.over || r.over
 			return nil
 		}
 	}
@@ -173,6 +153,7 @@ func (c *customer) fold(r *row) (superseded []loan) {
 		return r.loans
 	case d == 0:
 		last.loans = append(last.loans, r.loans...)
+		last.again, last.over = last.again || r.again, last.over || r.over
 		last.force = last.force || r.force
 		last.fill = last.fill && r.fill
 		last.cause = stronger(last.cause, r.cause)

@@ -43,7 +43,7 @@ type ended struct {
 func (d *Destination) conclude(c *customer, word string, o *sinks.Outcome) {
 	r, now := c.flight, time.Now().UTC()
 	at := &ended{settled: ledger.Settled{Version: r.mark.Version, Seq: r.mark.Seq, Outcome: word, Reason: o.Reason, At: now}}
-	entry := ledger.Entry{Held: c.entry.Held, Settled: &at.settled, Pending: c.leftover()}
+	entry := ledger.Entry{Held: c.entry.Held, Settled: &at.settled, Pending: d.leftover(c)}
 	switch word {
 	case ledger.Delivered, ledger.Unchanged:
 		if r.delete {
@@ -58,48 +58,25 @@ func (d *Destination) conclude(c *customer, word string, o *sinks.Outcome) {
 			}
 			entry.Held = &at.held
 		}
-		if until := later(c.overwritten(r), d.inherited(c, r)); now.Before(until) {
+		if now.Before(d.overwritten(c)) {
 			// An older call may still arrive and overwrite this: send it once more then.
+			until := d.arriving(c)
 			entry.Pending = &ledger.Pending{Version: r.mark.Version, Seq: r.mark.Seq, Next: until.UTC(), Doubt: true, Delete: r.delete}
-			c.end.wake, c.lost = until, lostCall{}
+			c.end.wake = until
 		}
 	}
-	if s := c.entry.Settled; s != nil && s.Outcome == ledger.Dead || r.cause == Replay || c.buried {
-		c.end.closeLetter = true
-	}
 	at.settled.Edit = r.sentAs()
-	if s := c.entry.Settled; s != nil && s.Edit != at.settled.Edit {
-		c.end.closeLetter = true // what was corrected is over
+	switch s := c.entry.Settled; {
+	case r.cause == Replay || c.buried:
+		c.end.closeLetter = true
+	case s == nil:
+	case letterAfter(s, r):
+		at.settled.Reason = letterOpen
+	case s.Outcome == ledger.Dead || s.Reason == letterOpen || s.Edit != at.settled.Edit: // what was corrected is over
+		c.end.closeLetter = true
 	}
 	c.end.kind, c.end.entry, c.end.erase = final, entry, r.delete && word != ledger.Dead
 	d.settle(c)
-}
-
-// overwritten returns until when a call of an older state may still arrive at
-// the provider: one that this worker lost, or one that the ledger knows of.
-func (c *customer) overwritten(r *row) time.Time {
-	var until time.Time
-	version, edit := r.mark.Version, r.sentAs()
-	if c.lost.version < version || c.lost.version == version && c.lost.edit != edit {
-		until = c.lost.until
-	}
-	// The ledger does not say which correction a call in doubt was sent with.
-	if p := c.entry.Pending; p != nil && p.Doubt && (p.Version < version || p.Version == version && edit != "") {
-		until = later(until, p.Next)
-	}
-	return until
-}
-
-// inherited returns until when a call of an older version may still arrive that an
-// owner before had under way when the shard was taken over from it, as a process
-// that is killed does: of a version that came again and was folded into this one, or
-// that has ended here since.
-func (d *Destination) inherited(c *customer, r *row) time.Time {
-	s := c.entry.Settled
-	if r.over || s != nil && s.Seq <= c.shard.again && s.At.After(c.shard.taken) && s.Version < r.mark.Version {
-		return c.shard.taken.Add(d.Timeout)
-	}
-	return time.Time{}
 }
 
 // again lets a row wait that the provider refused for now, or ends it at its
@@ -161,7 +138,7 @@ func (d *Destination) doubt(c *customer, b *batch, over bool) {
 	}
 	c.end.batch = b
 	c.end.kind, c.end.entry = marked, c.entry
-	c.end.entry.Pending = d.pending(c, later(r.due, c.quiet))
+	c.end.entry.Pending = d.pending(c, later(later(r.due, c.quiet), d.arriving(c)))
 	d.settle(c)
 }
 
@@ -169,6 +146,7 @@ func (d *Destination) doubt(c *customer, b *batch, over bool) {
 // stored, then its messages are settled.
 func (d *Destination) schedule(c *customer, until time.Time) {
 	c.end.kind, c.end.entry = handed, c.entry
+	until = later(until, d.arriving(c))
 	c.end.entry.Pending = d.pending(c, until)
 	c.end.wake = until
 	d.settle(c)
@@ -193,10 +171,9 @@ func (d *Destination) pending(c *customer, next time.Time) *ledger.Pending {
 // bury writes a dead letter.
 func (d *Destination) bury(c *customer, why *death) {
 	r, now := c.flight, time.Now().UTC()
-	mark := r.mark
+	mark, left := r.mark, d.leftover(c)
 	if r.outside {
-		// It takes no place in the order of versions, only in the stream's.
-		mark.Version = c.entry.Top().Version
+		mark.Version, left = c.outOfOrder(left)
 	}
 	c.end.kind = final
 	c.end.letter = d.letter(c, why, now)
@@ -208,20 +185,7 @@ func (d *Destination) bury(c *customer, why *death) {
 		Settled: &ledger.Settled{
 			Version: mark.Version, Seq: mark.Seq, Outcome: ledger.Dead, Reason: string(why.reason), At: now, Edit: r.sentAs(),
 		},
-		Pending: c.leftover(),
+		Pending: left,
 	}
 	d.settle(c)
-}
-
-// leftover keeps the doubt of an earlier call beside an end that does not settle
-// it, so that the next version is not created blindly.
-func (c *customer) leftover() *ledger.Pending {
-	if !c.doubt {
-		return nil
-	}
-	until := c.quiet
-	if p := c.entry.Pending; p != nil && p.Doubt {
-		until = later(until, p.Next)
-	}
-	return &ledger.Pending{Doubt: true, Next: until.UTC()}
 }

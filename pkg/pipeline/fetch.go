@@ -143,8 +143,8 @@ func (d *Destination) arrive(f *feed, arrivals []arrival) {
 
 // admit gives a row to its customer, who is looked up in the ledger if need be.
 func (d *Destination) admit(s *shard, key ledger.Key, r *row) {
-	if r.again {
-		s.again = max(s.again, r.mark.Seq)
+	if r.again && r.cause != Live && r.at.After(s.taken.Add(-2*d.Timeout)) {
+		r.over = true // an owner before was woken for what was the newest then
 	}
 	c := d.customers[key]
 	if c == nil {
@@ -164,7 +164,7 @@ func (d *Destination) admit(s *shard, key ledger.Key, r *row) {
 	before := c.size()
 	superseded := c.fold(r)
 	d.used += c.size() - before
-	d.supersede(superseded)
+	d.supersededBeside(c, superseded)
 	switch c.stage {
 	case idle:
 		d.judge(c)

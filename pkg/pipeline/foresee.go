@@ -20,6 +20,7 @@ type foreseen struct {
 	until       uint64 // the sequence of what follows
 	timeVersion bool
 	again       bool
+	over        bool
 }
 
 func (p *foreseen) loan() loan { return loan{p.feed, p.position, true} }
@@ -83,13 +84,13 @@ func (d *Destination) follow(f *feed, key ledger.Key, r *row) {
 		return
 	case r.mark.Compare(p.mark) < 0:
 		d.late(key, nil)
-		p.again = p.again || r.again
+		p.again, p.over = p.again || r.again, p.over || r.again
 		p.until = max(p.until, r.later)
 		d.foreseen[key] = p
 		d.supersede(r.loans)
 		return
 	default:
-		r.again = r.again || p.again
+		r.again, r.over = r.again || p.again, p.over || p.again
 		d.supersede([]loan{p.loan()})
 		if r.later > 0 && alone {
 			d.putOff(key, r)
@@ -107,7 +108,7 @@ func (d *Destination) follow(f *feed, key ledger.Key, r *row) {
 func (d *Destination) putOff(key ledger.Key, r *row) {
 	l := r.loans[0]
 	d.foreseen[key] = foreseen{
-		mark: r.mark, feed: l.feed, position: l.position, until: r.later, timeVersion: r.timeVersion, again: r.again,
+		mark: r.mark, feed: l.feed, position: l.position, until: r.later, timeVersion: r.timeVersion, again: r.again, over: r.over,
 	}
 }
 
@@ -125,7 +126,7 @@ func (d *Destination) canForesee() bool { return len(d.foreseen)*foreseenSize < 
 func (d *Destination) whole(key ledger.Key, r *row) *row {
 	var ev events.Event
 	made := d.read(&Message{Seq: r.mark.Seq, Key: key, Data: r.event, At: r.at, Event: r.mark.Seq, Again: r.again}, &ev, time.Now())
-	made.one = r.one
+	made.over, made.one = r.over, r.one
 	made.loans = made.one[:]
 	return made
 }
@@ -202,6 +203,7 @@ func (d *Destination) comeBack(p recalled, newest Message) {
 		var ev events.Event
 		r := d.read(&newest, &ev, time.Now())
 		r.again = true // an earlier owner may have been lent it
+		r.over = p.over || p.again && r.mark != p.mark
 		r.one[0] = p.loan()
 		r.loans = r.one[:]
 		d.admit(p.feed.shard, p.key, r)

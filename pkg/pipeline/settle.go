@@ -187,8 +187,9 @@ func (d *Destination) finish(c *customer) {
 	}
 	d.settleLoans(c.flight.loans)
 	d.counts.ended(&end, c.flight.loans)
+	c.lost = lostCall{} // the ledger knows of it now
 	if end.kind == handed {
-		c.quiet, c.doubt = time.Time{}, false // the ledger's pending says so now
+		c.quiet, c.doubt = time.Time{}, false // as of this
 	}
 	d.unflown(c)
 }
@@ -213,7 +214,7 @@ func (d *Destination) putBack(c *customer) {
 	for waiting != nil {
 		next := waiting.next
 		waiting.next = nil
-		d.supersede(c.fold(waiting))
+		d.supersededBeside(c, c.fold(waiting))
 		waiting = next
 	}
 	d.used += c.size() - before

@@ -20,7 +20,6 @@ type shard struct {
 	released  []chan struct{}    // closed when nothing is under way any more
 	abandoned bool               // the lease is lost: nothing is stored for it any more
 	taken     time.Time          // when this worker took it over
-	again     uint64             // the newest event that came again: an owner before may have sent it
 }
 
 // feed is one of a shard's consumers as the loop sees it.

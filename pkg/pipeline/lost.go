@@ -1,0 +1,114 @@
+package pipeline
+
+import (
+	"time"
+
+	"github.com/custsync/custsync/pkg/ledger"
+)
+
+// lostCall is a call without an answer that can be repeated: until its time is
+// over it may still overwrite what was sent after it.
+type lostCall struct {
+	version int64
+	edit    string // that it was sent with
+	until   time.Time
+}
+
+// add notes one more lost call: of several the oldest version may be the one that
+// arrives last.
+func (l *lostCall) add(r *row, until time.Time) {
+	call := lostCall{r.mark.Version, r.sentAs(), until}
+	if time.Now().Before(l.until) {
+		call.until = later(until, l.until)
+		if l.version <= call.version {
+			call.version, call.edit = l.version, l.edit
+		}
+	}
+	*l = call
+}
+
+// overwritten returns until when a call of an older state than the row under way may
+// still arrive at the provider: one that this worker lost, one that the ledger knows
+// of, or one that an owner before may have had under way.
+func (d *Destination) overwritten(c *customer) time.Time {
+	r := c.flight
+	var until time.Time
+	version, edit := r.mark.Version, r.sentAs()
+	if c.lost.version < version || c.lost.version == version && c.lost.edit != edit {
+		until = c.lost.until
+	}
+	// The ledger does not say which correction a call was sent with.
+	if p := c.entry.Pending; lingers(p) && (p.Version < version || p.Version == version && edit != "") {
+		until = later(until, p.Next)
+	}
+	if r.over || c.dueBefore() {
+		until = later(until, d.inherited(c))
+	}
+	return until
+}
+
+// arriving returns until when a call of any state may still arrive, that of the
+// row under way too.
+func (d *Destination) arriving(c *customer) time.Time {
+	until := c.lost.until
+	if p := c.entry.Pending; lingers(p) {
+		until = later(until, p.Next)
+	}
+	if c.flight.again || c.flight.over || c.dueBefore() {
+		until = later(until, d.inherited(c))
+	}
+	return until
+}
+
+// lingers reports whether what is pending is a call that may still arrive, or
+// stands for one, rather than a row that waits for its next.
+func lingers(p *ledger.Pending) bool { return p != nil && (p.Doubt || p.Seq == 0) }
+
+// dueBefore reports whether an older version waited for a wake-up that was due when
+// the shard was taken over: the owner before may have been sending it.
+func (c *customer) dueBefore() bool {
+	p := c.entry.Pending
+	return p != nil && p.Seq > 0 && p.Version < c.flight.mark.Version && p.Next.Before(c.shard.taken)
+}
+
+// inherited returns until when a call may still arrive that an owner before had
+// under way when the shard was taken over from it, as a process that is killed does.
+// Of calls that create the journal knows, and of those before what is held the entry.
+func (d *Destination) inherited(c *customer) time.Time {
+	h := c.entry.Held
+	if c.end.batch != nil || h != nil && (ledger.Mark{Version: h.Version, Seq: h.Seq}).Compare(c.flight.mark) >= 0 {
+		return time.Time{}
+	}
+	return c.shard.taken.Add(d.Timeout)
+}
+
+// leftover keeps, beside an end that does not settle it, what the next version has
+// to know, whoever sends that: the doubt of an earlier call, so that it is not
+// created blindly, and until when a call may still arrive that would overwrite it.
+func (d *Destination) leftover(c *customer) *ledger.Pending {
+	until := d.arriving(c)
+	switch {
+	case c.doubt:
+		return &ledger.Pending{Doubt: true, Next: later(until, c.quiet).UTC()}
+	case time.Now().Before(until):
+		return &ledger.Pending{Next: until.UTC()}
+	}
+	return nil
+}
+
+// supersededBeside settles the messages of rows that a newer one has replaced. While
+// a call of such a row may still arrive, they stay open until the newer one has
+// ended: whoever takes the shard over before that has to be lent them, to know.
+func (d *Destination) supersededBeside(c *customer, loans []loan) {
+	var last *row
+	for r := c.rows; r != nil; r = r.next {
+		if !r.outside {
+			last = r
+		}
+	}
+	if last == nil || len(loans) == 0 || !time.Now().Before(c.lost.until) {
+		d.supersede(loans)
+		return
+	}
+	last.loans = append(last.loans, loans...)
+}

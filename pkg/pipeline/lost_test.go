@@ -1,0 +1,92 @@
+package pipeline
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/custsync/custsync/pkg/ledger"
+	"github.com/custsync/custsync/pkg/sinks"
+)
+
+// What a lost call may still do is known to whoever has the shard next, also when
+// the customer's row has ended, or given way to a newer one, in the meantime.
+func TestLostCallIsRememberedByTheNextOwner(t *testing.T) {
+	ways := map[string]func(*rig){"stopped": func(r *rig) { r.halt(); r.restart() }, "killed": func(r *rig) { r.kill(); r.halt(); r.restart() }}
+	for how, change := range ways {
+		t.Run("its version delivered since, "+how, func(t *testing.T) {
+			inWorld(t, func(r *rig) {
+				r.sink.answer = loseFirst
+				r.hold("a", ledger.Entry{Held: &ledger.Held{Version: 1, ProviderID: "id-a"}})
+				r.start()
+				r.changed("a", 7, "")
+				r.wait(3 * time.Second)
+				r.wantOutcome("a", "delivered 7")
+				change(r)
+				r.changed("a", 8, "")
+				r.wait(time.Minute)
+				r.wantSecondSending("a:8")
+			})
+		})
+		t.Run("a newer version waits, "+how, func(t *testing.T) {
+			inWorld(t, func(r *rig) {
+				r.sink.answer = fails(errLost)
+				r.hold("a", ledger.Entry{Held: &ledger.Held{Version: 1, ProviderID: "id-a"}})
+				r.start()
+				r.changed("a", 7, "")
+				r.wait(100 * time.Millisecond)
+				r.d.SetPaused(true, time.Now(), "")
+				r.changed("a", 8, "")
+				r.wait(100 * time.Millisecond)
+				r.sink.say(nil)
+				change(r)
+				r.wait(time.Minute)
+				r.wantSecondSending("a:8")
+			})
+		})
+	}
+}
+
+// wantSecondSending says that the last version was sent when the first call of all
+// was over.
+func (r *rig) wantSecondSending(want string) {
+	r.t.Helper()
+	sent, at := r.sink.sent(), r.sink.times()
+	last := len(sent) - 1
+	if got := sent[last]; got != want && got != want+"!" || at[last].Sub(at[0]) < r.d.Timeout {
+		r.t.Errorf("sent %q, the last one %v after the first; want %s once %v are over", sent, at[last].Sub(at[0]), want, r.d.Timeout)
+	}
+}
+
+// A wake-up that comes again reads the newest state, while an owner before may have
+// been sending what was the newest when it read it.
+func TestWokenCustomerIsSentOnceMoreAfterAKilledWorkersCall(t *testing.T) {
+	inWorld(t, func(r *rig) {
+		r.sink.answer = func(n int, rows []sinks.Row) ([]sinks.Outcome, error) {
+			if n == 1 {
+				return []sinks.Outcome{{Verdict: sinks.Rejected}}, nil
+			}
+			return allTaken(rows), nil
+		}
+		r.start()
+		r.changed("a", 7, "")
+		r.changed("b", 7, "")
+		r.wait(time.Hour)
+		r.sink.took = 5 * time.Second
+		r.wake(Wakeup{Key: key("a"), Cause: Replay})
+		r.wake(Wakeup{Key: key("b"), Cause: Backfill})
+		r.wait(2 * time.Second) // a is under way
+		began := len(r.sink.sent())
+		r.kill()
+		r.changed("a", 8, "")
+		r.halt()
+		r.restart()
+		r.wait(time.Minute)
+		sent := r.sink.sent()[began:]
+		if len(sent) != 2 || !strings.HasPrefix(sent[0], "a:8") || !strings.HasPrefix(sent[1], "a:8") {
+			t.Errorf("sent %q, want a:8 twice, and nothing of b", sent)
+		}
+		r.wantOutcome("a", "delivered 8")
+		r.wantOutcome("b", "unchanged 7")
+	})
+}
