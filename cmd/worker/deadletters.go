@@ -47,7 +47,14 @@ func filterFlags(c *cobra.Command) *ops.Filter {
 	return f
 }
 
-// bulkFlags adds the flags of verbs that act on many letters.
+// lettersFlags adds the flags of verbs that act on many letters.
+func lettersFlags(c *cobra.Command) (*ops.Filter, *ops.Bulk) {
+	f := filterFlags(c)
+	c.Flags().Uint64Var(&f.UpTo, "up-to", 0, "nothing that came after a dry run, by the `place` that it told")
+	return f, bulkFlags(c)
+}
+
+// bulkFlags adds the flags of verbs that act on many customers.
 func bulkFlags(c *cobra.Command) *ops.Bulk {
 	b := new(ops.Bulk)
 	c.Flags().BoolVar(&b.DryRun, "dry-run", false, "only say what would be done, letter by letter")

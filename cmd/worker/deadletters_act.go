@@ -20,13 +20,15 @@ copy, as it was edited where it was, and only to the letter's destination. A let
 closes when its customer gets through. A replay of a letter "in_doubt" says that
 you have looked, and that the provider does not have the customer.
 
-One that is cut short says what to go on by with --resume. --dry-run prints what
-would be sent, which is the customers' own data: mind where it goes.
+It says its run when it begins: --resume goes on with one that was cut short.
+--dry-run prints what would be sent, which is the customers' own data: mind where it
+goes. --up-to keeps to the letters that it told of.
 
 The exit code is 1 if any selected letter was not queued.`,
 		Args: cli.Exactly(0),
 	}
-	file, form, filter, bulk := configFlag(c), cli.OutputFlag(c), filterFlags(c), bulkFlags(c)
+	file, form := configFlag(c), cli.OutputFlag(c)
+	filter, bulk := lettersFlags(c)
 	resume := c.Flags().String("resume", "", "go on with the replay of this `run`, with its own letters")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		resumed := cmd.Flags().Changed("resume")
@@ -46,7 +48,10 @@ The exit code is 1 if any selected letter was not queued.`,
 			end()
 			words := fmt.Sprintf("queued %d of %s", done.Queued, count(done.Selected, "dead letter", "dead letters"))
 			if done.DryRun {
-				words = "would queue " + count(done.Selected, "dead letter", "dead letters")
+				words = "would queue " + count(done.Selected, "dead letter", "dead letters") + bounded(true, done.UpTo)
+			}
+			if done.QueuedBefore > 0 {
+				words += fmt.Sprintf("; %d before it was cut short", done.QueuedBefore)
 			}
 			if done.Run != "" {
 				words += "; go on with --resume " + done.Run
@@ -62,10 +67,13 @@ func newLettersDiscardCommand() *cobra.Command {
 		Use:   "discard -c FILE",
 		Short: "Closes dead letters for good; undo opens them again",
 		Long: `Closes the open dead letters that the flags select; without flags, all. Their
-customers stay at the destination as they are until a newer version comes.`,
+customers stay at the destination as they are until a newer version comes. It says
+its run: undo --run opens just these again. --up-to keeps to the letters that a dry
+run told of; with it, one that was cut short is done for the rest.`,
 		Args: cli.Exactly(0),
 	}
-	file, form, filter, bulk := configFlag(c), cli.OutputFlag(c), filterFlags(c), bulkFlags(c)
+	file, form := configFlag(c), cli.OutputFlag(c)
+	filter, bulk := lettersFlags(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		return atDesk(cmd, *file, func(ctx context.Context, d *ops.Desk) error {
 			bulk.Row = rowWriter(cmd.OutOrStdout(), *form)
@@ -74,10 +82,16 @@ customers stay at the destination as they are until a newer version comes.`,
 			end()
 			words := fmt.Sprintf("discarded %d of %s", done.Discarded, count(done.Selected, "dead letter", "dead letters"))
 			if done.DryRun {
-				words = "would discard " + count(done.Selected, "dead letter", "dead letters")
+				words = "would discard " + count(done.Selected, "dead letter", "dead letters") + bounded(true, done.UpTo)
 			}
 			if done.Moved > 0 {
 				words += fmt.Sprintf("; %d had moved on in the meantime", done.Moved)
+			}
+			if done.Discarded > 0 {
+				words += "; undo --run " + done.Run + " opens them again"
+			}
+			if err != nil && done.Run != "" {
+				words += fmt.Sprintf("; for the rest, do it again with --up-to %d", done.UpTo)
 			}
 			return told(cmd, *form, done, words, err)
 		})
@@ -90,11 +104,14 @@ func newLettersUndoCommand() *cobra.Command {
 		Use:   "undo -c FILE",
 		Short: "Opens discarded dead letters again",
 		Long: `Opens the discarded letters that the flags select again; without flags, all of
-the last 90 days. Customers that a newer version has reached since stay as they
-are. --older-than counts from when the letter was written.`,
+the last 90 days, and with --run those of one discard. Customers that a newer
+version has reached since stay as they are. --older-than counts from when the letter
+was written.`,
 		Args: cli.Exactly(0),
 	}
-	file, form, filter, bulk := configFlag(c), cli.OutputFlag(c), filterFlags(c), bulkFlags(c)
+	file, form := configFlag(c), cli.OutputFlag(c)
+	filter, bulk := lettersFlags(c)
+	c.Flags().StringVar(&filter.Run, "run", "", "only what this `run` of discard closed")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		return atDesk(cmd, *file, func(ctx context.Context, d *ops.Desk) error {
 			var end func()
@@ -104,7 +121,7 @@ are. --older-than counts from when the letter was written.`,
 			end()
 			words := "restored " + count(done.Restored, "dead letter", "dead letters")
 			if done.DryRun {
-				words = "would restore " + count(done.Restored, "dead letter", "dead letters")
+				words = "would restore " + count(done.Restored, "dead letter", "dead letters") + bounded(true, done.UpTo)
 			}
 			if done.Gone > 0 {
 				words += fmt.Sprintf("; %d can't be restored, their events are not kept any more", done.Gone)
@@ -113,6 +130,14 @@ are. --older-than counts from when the letter was written.`,
 		})
 	}
 	return c
+}
+
+// bounded says how to do it to the letters of a dry run alone.
+func bounded(dry bool, upTo uint64) string {
+	if !dry || upTo == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; these alone with --up-to %d", upTo)
 }
 
 // told writes what was done, also where not all of it was.

@@ -32,7 +32,8 @@ is; such letters are listed, and the exit code is 1. --dry-run prints what would
 be sent, which is the customers' own data: mind where it goes.`,
 		Args: cli.Exactly(0),
 	}
-	file, form, filter, bulk := configFlag(c), cli.OutputFlag(c), filterFlags(c), bulkFlags(c)
+	file, form := configFlag(c), cli.OutputFlag(c)
+	filter, bulk := lettersFlags(c)
 	patch := c.Flags().String("patch", "", "the `JSON` merge patch; - is the standard input")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		if !cmd.Flags().Changed("patch") {
@@ -50,7 +51,11 @@ be sent, which is the customers' own data: mind where it goes.`,
 			end := follow(ctx, cmd, d, *filter, bulk, "edited")
 			done, err := d.Edit(ctx, *filter, data, *bulk)
 			end()
-			err = told(cmd, *form, done, editWords(&done), err)
+			words := editWords(&done)
+			if err != nil && done.UpTo > 0 {
+				words += fmt.Sprintf("; for the rest, do it again with --up-to %d", done.UpTo)
+			}
+			err = told(cmd, *form, done, words, err)
 			if err == nil && done.Refused > 0 && !done.DryRun {
 				err = cli.ErrTold
 			}
@@ -80,5 +85,5 @@ func editWords(done *ops.EditResult) string {
 	if !done.DryRun && done.Edited > 0 {
 		words += "; replay sends them"
 	}
-	return words
+	return words + bounded(done.DryRun, done.UpTo)
 }

@@ -186,7 +186,11 @@ func showLetter(w io.Writer, form cli.Output, l *ops.Whole) error {
 	fmt.Fprintf(w, "  %s after %s, first %s, last %s\n", l.Reason, count(l.Attempts, "attempt", "attempts"),
 		l.FirstAt.Format(time.RFC3339), l.LastAt.Format(time.RFC3339))
 	for _, e := range l.Errors {
-		fmt.Fprintf(w, "  %s: %s\n", e.Field, e.Message)
+		from := ""
+		if e.Path != "" && e.Path != e.Field {
+			from = " (from " + e.Path + ")"
+		}
+		fmt.Fprintf(w, "  %s: %s%s\n", dash(e.Field), e.Message, from)
 	}
 	if l.ProviderMessage != "" {
 		fmt.Fprintf(w, "  the provider: %s\n", l.ProviderMessage)

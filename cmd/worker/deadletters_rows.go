@@ -64,10 +64,15 @@ func wouldWords(row *ops.Would) string {
 	return row.Would
 }
 
-// follow shows on a terminal how far a verb is with the letters of a filter. The
-// function returned ends the bar.
+// follow says what to go on by with a verb on many letters, and on a terminal how far
+// it is with those of a filter. The function returned ends the bar.
 func follow(ctx context.Context, cmd *cobra.Command, d *ops.Desk, f ops.Filter, b *ops.Bulk, what string) (end func()) {
 	w := cmd.ErrOrStderr()
+	b.Began = func(as ops.Began) {
+		if as.Run != "" && !f.One() {
+			fmt.Fprintln(w, "run", as.Run)
+		}
+	}
 	if b.DryRun || !isTerminal(w) {
 		return func() {}
 	}
@@ -81,6 +86,11 @@ func follow(ctx context.Context, cmd *cobra.Command, d *ops.Desk, f ops.Filter, 
 	bar := bars.AddBar(max(total, 1), mpb.BarRemoveOnComplete(),
 		mpb.PrependDecorators(decor.Name(what+" ")),
 		mpb.AppendDecorators(decor.CountersNoUnit(" %d of %d"), decor.AverageETA(decor.ET_STYLE_GO, decor.WC{W: 8})))
+	began := b.Began
+	b.Began = func(as ops.Began) {
+		w = bars // it stays above the bar
+		began(as)
+	}
 	b.Progress = func(done int) { bar.SetCurrent(min(int64(done), max(total, 1)-1)) }
 	return func() {
 		bar.Abort(true)

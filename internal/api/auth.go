@@ -93,7 +93,9 @@ func (s *Server) admit(x *exchange, r *route) error {
 		return refused(http.StatusForbidden, "without http.token this is for this machine only: ask for 127.0.0.1 or localhost, or set a token")
 	}
 	by, admitted := s.who(x.req)
-	x.by = by
+	if x.by = by; by == "" && admitted {
+		x.by = s.nameless(x.req)
+	}
 	if r.open || admitted {
 		return nil
 	}
@@ -103,10 +105,8 @@ func (s *Server) admit(x *exchange, r *route) error {
 
 // who tells who asks, and whether that one may.
 func (s *Server) who(req *http.Request) (by string, admitted bool) {
-	if c, err := req.Cookie(cookieName); err == nil {
-		if session, ok := s.keys.read(c.Value, sessionWords, time.Now()); ok {
-			return session.Name, true
-		}
+	if session, there := s.signedIn(req); there {
+		return session.Name, true
 	}
 	if s.keys.token != "" {
 		given, ok := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
@@ -115,6 +115,30 @@ func (s *Server) who(req *http.Request) (by string, admitted bool) {
 		}
 	}
 	return name(req.Header.Get(headerBy)), true
+}
+
+// signedIn returns the session that a request brings.
+func (s *Server) signedIn(req *http.Request) (session signed, there bool) {
+	c, err := req.Cookie(cookieName)
+	if err != nil {
+		return signed{}, false
+	}
+	return s.keys.read(c.Value, sessionWords, time.Now())
+}
+
+// nameless is what is known of one who acts without a name.
+func (s *Server) nameless(req *http.Request) string {
+	from, _, err := net.SplitHostPort(req.RemoteAddr)
+	if err != nil {
+		from = req.RemoteAddr
+	}
+	with := "http"
+	if _, there := s.signedIn(req); there {
+		with = "console"
+	} else if s.keys.token != "" {
+		with = "http token"
+	}
+	return with + " from " + from
 }
 
 // name is who acts as it may stand in the record.
@@ -151,10 +175,8 @@ type sessionView struct {
 func (s *Server) session(x *exchange) error {
 	by, admitted := s.who(x.req)
 	view := sessionView{Authenticated: admitted, TokenRequired: s.keys.token != "", Name: by}
-	if c, err := x.req.Cookie(cookieName); err == nil {
-		if session, ok := s.keys.read(c.Value, sessionWords, time.Now()); ok {
-			view.ExpiresAt = &session.Until
-		}
+	if session, there := s.signedIn(x.req); there {
+		view.ExpiresAt = &session.Until
 	}
 	return x.answer(view)
 }
@@ -167,10 +189,15 @@ func (s *Server) login(x *exchange) error {
 	if err := x.body(&ask, true); err != nil {
 		return err
 	}
-	if s.keys.token != "" && !s.keys.right(ask.Token) {
-		return refused(http.StatusUnauthorized, "this is not the token: it is http.token in the worker's configuration")
-	}
 	until := time.Now().Add(sessionTime).UTC().Truncate(time.Second)
+	if s.keys.token != "" && !s.keys.right(ask.Token) {
+		// Who is signed in may say another name, for no longer than that.
+		before, there := s.signedIn(x.req)
+		if !there || ask.Token != "" {
+			return refused(http.StatusUnauthorized, "this is not the token: it is http.token in the worker's configuration")
+		}
+		until = before.Until
+	}
 	session := signed{For: sessionWords, Until: until, Name: name(ask.Name)}
 	http.SetCookie(x.w, s.cookie(x.req, s.keys.sign(session), until))
 	x.by = session.Name

@@ -36,7 +36,12 @@ func (x *exchange) bulk() (*bulkAnswer, *ops.Bulk, error) {
 	if a.rows, err = x.whole("rows", 1<<30, 0, 1<<30); err != nil {
 		return nil, nil, err
 	}
-	b := &ops.Bulk{Row: a.row, Progress: a.progress}
+	upTo, err := x.whole("up_to", 0, 1, 1<<53)
+	if err != nil {
+		return nil, nil, err
+	}
+	a.filter.UpTo = uint64(upTo)
+	b := &ops.Bulk{Row: a.row, Progress: a.progress, Began: a.began}
 	if b.DryRun, err = x.yes("dry_run"); err != nil {
 		return nil, nil, err
 	}
@@ -87,6 +92,14 @@ func (a *bulkAnswer) tell(w *ops.Would) {
 	a.line(struct {
 		Row *wouldView `json:"row"`
 	}{&view}, false)
+}
+
+// began says what to go on by before anything is done, so that also who loses the
+// answer knows it.
+func (a *bulkAnswer) began(as ops.Began) {
+	if !a.filter.One() {
+		a.line(map[string]any{"began": as}, true)
+	}
 }
 
 func (a *bulkAnswer) progress(done int) {
@@ -206,6 +219,7 @@ func (s *Server) undo(x *exchange) error {
 	if b.Note, err = x.note(); err != nil {
 		return err
 	}
+	a.filter.Run = x.given["run"]
 	done, err := x.desk().Undo(x.req.Context(), a.filter, *b)
 	found := done.Restored + done.Gone
 	if err == nil && found == 0 && a.filter.One() {

@@ -25,7 +25,7 @@ type exchange struct {
 	w      http.ResponseWriter
 	req    *http.Request
 	began  time.Time
-	by     string            // who asks, for the record; empty: not told
+	by     string            // who asks, for the record
 	given  map[string]string // query parameters
 	status int               // answered; 0: nothing yet
 }
@@ -60,6 +60,8 @@ func problemOf(err error) *problem {
 		status = http.StatusBadRequest
 	} else if errors.Is(err, ops.ErrUnknownCustomer) {
 		status = http.StatusNotFound
+	} else if _, ok := errors.AsType[*ops.ForeignStreams](err); ok {
+		status, detail = http.StatusConflict, detail+` with {"accept":true}`
 	}
 	return &problem{Title: http.StatusText(status), Status: status, Detail: detail}
 }

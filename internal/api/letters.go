@@ -149,8 +149,12 @@ func (s *Server) letter(x *exchange) (*letterView, error) {
 }
 
 func noLetter(f *ops.Filter) error {
-	return refused(http.StatusNotFound, "no dead letter of customer %s of shop %s is open at %s: it was never there, or its customer has got through, or it was discarded",
-		f.Customer, f.Shop, f.Destination)
+	since := ""
+	if f.UpTo > 0 {
+		since = ", or a later one has come since: look at it first"
+	}
+	return refused(http.StatusNotFound, "no dead letter of customer %s of shop %s is open at %s: it was never there, or its customer has got through, or it was discarded%s",
+		f.Customer, f.Shop, f.Destination, since)
 }
 
 func (v *letterView) mask() {

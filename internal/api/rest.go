@@ -31,8 +31,9 @@ func (s *Server) overview(ctx context.Context, desk *ops.Desk) (*ops.Overview, e
 }
 
 type acted struct {
-	Name string `json:"name"`
-	Was  string `json:"was"`
+	Name     string `json:"name"`
+	Was      string `json:"was"`
+	Accepted string `json:"accepted,omitempty"` // what was wrong with the streams
 }
 
 func (s *Server) pause(x *exchange) error {
@@ -44,20 +45,38 @@ func (s *Server) pause(x *exchange) error {
 	if err := x.desk().Pause(x.req.Context(), name, note); err != nil {
 		return err
 	}
-	return x.answer(acted{name, string(ops.WasOpen)})
+	return x.answer(acted{Name: name, Was: string(ops.WasOpen)})
 }
 
 func (s *Server) resume(x *exchange) error {
-	note, err := x.note()
+	var ask struct {
+		Note   string `json:"note"`
+		Accept bool   `json:"accept"`
+	}
+	if err := x.body(&ask, false); err != nil {
+		return err
+	}
+	note, err := checkNote(ask.Note)
 	if err != nil {
 		return err
 	}
 	name := x.req.PathValue("destination")
-	was, err := x.desk().Resume(x.req.Context(), name, note)
+	if !ask.Accept {
+		was, err := x.desk().Resume(x.req.Context(), name, note)
+		if err != nil {
+			return err
+		}
+		return x.answer(acted{Name: name, Was: string(was)})
+	}
+	accepted, err := x.desk().Accept(x.req.Context(), name, note)
 	if err != nil {
 		return err
 	}
-	return x.answer(acted{name, string(was)})
+	was := ops.WasOpen
+	if accepted != "" {
+		was = ops.WasClosed
+	}
+	return x.answer(acted{name, string(was), accepted})
 }
 
 func (s *Server) customer(x *exchange) error {

@@ -49,6 +49,8 @@ type rig struct {
 	publisher *events.Publisher
 	logged    *logged
 	token     string
+	start     func() (halt func()) // runs the worker
+	halt      func()
 	seen      map[string]bool // operations that were answered as they should be
 }
 
@@ -101,14 +103,22 @@ destinations:
 	t.Cleanup(streams.Close)
 	log := zerolog.New(r.logged)
 	ctx, cancel := context.WithCancel(context.Background())
-	w := &worker.Worker{Config: cfg, Make: makeThulium, Log: log, Name: "tester"}
-	ended := make(chan error, 1)
-	go func() { ended <- w.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("the worker ended: %v", err)
+	r.start = func() (halt func()) {
+		working, cancel := context.WithCancel(ctx)
+		w := &worker.Worker{Config: cfg, Make: makeThulium, Log: log, Name: "tester"}
+		ended := make(chan error, 1)
+		go func() { ended <- w.Run(working) }()
+		return func() {
+			cancel()
+			if err := <-ended; err != nil {
+				t.Errorf("the worker ended: %v", err)
+			}
 		}
+	}
+	r.halt = r.start()
+	t.Cleanup(func() {
+		r.halt()
+		cancel()
 	})
 	r.server = &Server{Config: cfg, Streams: streams, Renderers: &ops.Renderers{Make: makeThulium}, Connected: nc.IsConnected, Stop: ctx, Log: log}
 	web := httptest.NewServer(r.server.Handler())
@@ -116,6 +126,14 @@ destinations:
 	r.url = web.URL
 	r.publisher = &events.Publisher{Conn: nc}
 	return r
+}
+
+// restart stops the worker, does something, and starts one again.
+func (r *rig) restart(meanwhile func()) {
+	r.t.Helper()
+	r.halt()
+	meanwhile()
+	r.halt = r.start()
 }
 
 func makeThulium(d *config.Destination, caller sinks.Caller) (sinks.Sink, pipeline.Renderer, error) {

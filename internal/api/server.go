@@ -76,7 +76,7 @@ func (s *Server) routes() []route {
 	one := []string{"destination", "shop", "customer"}
 	filter := append([]string{"reason", "fingerprint", "older_than"}, one...)
 	page := []string{"limit", "cursor"}
-	bulk := []string{"dry_run", "rows"}
+	bulk := []string{"dry_run", "rows", "rate", "up_to"}
 	with := func(lists ...[]string) (all []string) {
 		for _, l := range lists {
 			all = append(all, l...)
@@ -96,10 +96,10 @@ func (s *Server) routes() []route {
 		{method: http.MethodGet, path: "/deadletters/groups", handle: s.groups, params: filter, heavy: true},
 		{method: http.MethodGet, path: "/deadletters/show", handle: s.show, params: one},
 		{method: http.MethodPost, path: "/deadletters/unmask", handle: s.unmask, params: one},
-		{method: http.MethodPost, path: "/deadletters/replay", handle: s.replay, params: with(filter, bulk, []string{"rate", "resume"}), heavy: true},
+		{method: http.MethodPost, path: "/deadletters/replay", handle: s.replay, params: with(filter, bulk, []string{"resume"}), heavy: true},
 		{method: http.MethodPost, path: "/deadletters/edit", handle: s.edit, params: with(filter, bulk), heavy: true},
-		{method: http.MethodPost, path: "/deadletters/discard", handle: s.discard, params: with(filter, bulk, []string{"rate"}), heavy: true},
-		{method: http.MethodPost, path: "/deadletters/undo", handle: s.undo, params: with(filter, bulk, []string{"rate"}), heavy: true},
+		{method: http.MethodPost, path: "/deadletters/discard", handle: s.discard, params: with(filter, bulk), heavy: true},
+		{method: http.MethodPost, path: "/deadletters/undo", handle: s.undo, params: with(filter, bulk, []string{"run"}), heavy: true},
 		{method: http.MethodGet, path: "/customers/{shop}/{customer}", handle: s.customer},
 		{method: http.MethodGet, path: "/customers/{shop}/{customer}/history", handle: s.customerHistory},
 		{method: http.MethodPost, path: "/customers/{shop}/{customer}/unmask", handle: s.unmaskCustomer},

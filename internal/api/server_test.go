@@ -115,7 +115,7 @@ func TestAPersonMendsALetter(t *testing.T) {
 		}
 	}
 	clean(t, "the log", r.logged.String())
-	if strings.Contains(r.logged.String(), "4812") || strings.Contains(r.logged.String(), "48 12") {
+	if strings.Contains(r.logged.String(), `"4812"`) || strings.Contains(r.logged.String(), "48 12") {
 		t.Error("the log repeats the patch")
 	}
 }

@@ -15,6 +15,9 @@ type Bulk struct {
 	DryRun bool    // only tell what would be done
 	Rate   float64 // customers a second; 0: as fast as it goes
 	Note   string  // why, for ACTIONS
+	// Began is told before the first letter is touched, unless there is none or it is
+	// a dry run; nil: nobody looks.
+	Began func(Began)
 	// Progress is told how many are done; nil: nobody looks.
 	Progress func(done int)
 	// Row is told of each letter of a dry run what would be done, and of those that

@@ -21,6 +21,7 @@ type EditResult struct {
 	Refused   int  `json:"refused"`   // they would not be valid with it, or can't be edited
 	Moved     int  `json:"moved"`     // had got another end in the meantime, and were left alone
 	DryRun    bool `json:"dry_run"`
+	Began
 }
 
 const verbEdit = "edit"
@@ -57,11 +58,26 @@ func (d *Desk) Edit(ctx context.Context, f Filter, patch []byte, b Bulk) (EditRe
 			return done, err
 		}
 	}
-	q := f.query()
+	q, err := d.bounded(ctx, f)
+	if err != nil || q.UpTo == 0 {
+		return done, err
+	}
 	q.Bodies = true
+	pace := pace{rate: b.Rate}
+	if b.DryRun {
+		pace.rate = 0 // it is only looked
+	}
 	var wrong []error
-	var err error
-	done.Selected, err = d.windows(ctx, q, f.Destination, letterWindow, &wrong, func(window []*deadletter.Letter) error {
+	done.Selected, err = d.windows(ctx, q, f.Destination, pace.window(letterWindow), &wrong, func(window []*deadletter.Letter) error {
+		if err := pace.wait(ctx, len(window)); err != nil {
+			return err
+		}
+		if b.DryRun {
+			done.UpTo = through(window)
+		} else {
+			done.UpTo = q.UpTo
+			b.begin(done.Began)
+		}
 		err := byDestination(window, func(letters []*deadletter.Letter) error {
 			all, err := d.foresee(ctx, letters, ch)
 			if err == nil {
@@ -139,6 +155,10 @@ func (d *Desk) store(ctx context.Context, taken []*prospect, note string, done *
 	if err := desk.StoreEdits(ctx, keys, edits); err != nil {
 		return err
 	}
+	// From here on it comes to its end, even where whoever asked has left meanwhile:
+	// owners hear of what the ledger says is in force.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), windowTakes)
+	defer cancel()
 	changed, err := d.rewrite(ctx, letters, func(i int, end *ledger.Settled) bool {
 		if end.Outcome != ledger.Dead {
 			return false
@@ -149,29 +169,31 @@ func (d *Desk) store(ctx context.Context, taken []*prospect, note string, done *
 		}
 		return true
 	})
-	if err != nil {
-		return fmt.Errorf("edit: %w", err)
-	}
+	var errs []error
 	var wakeups []pipeline.Wakeup
 	for i, l := range letters {
 		over := l.Edit
-		if !changed[i] {
+		switch {
+		case changed[i]:
+			done.Edited++
+			wakeups = append(wakeups, pipeline.Wakeup{Key: l.Key(), At: now, Cause: pipeline.Retry})
+		case err != nil:
+			continue // nobody knows: one of the two may be in force
+		default:
 			done.Moved++
 			if over = ""; taken[i].edit != nil {
 				over = taken[i].edit.ID
 			}
-		} else {
-			done.Edited++
-			wakeups = append(wakeups, pipeline.Wakeup{Key: l.Key(), At: now, Cause: pipeline.Retry})
 		}
 		if over == "" {
 			continue
 		}
-		if err := desk.DropEdit(ctx, l.Key(), over); err != nil {
-			return err
+		if e := desk.DropEdit(ctx, l.Key(), over); e != nil {
+			errs = keep(errs, e)
 		}
 	}
-	if err := d.Streams.Alarm(destination).Set(ctx, wakeups); err != nil {
+	errs = append(errs, err, d.Streams.Alarm(destination).Set(ctx, wakeups))
+	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("edit: %w", err)
 	}
 	return nil

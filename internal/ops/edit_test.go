@@ -48,7 +48,7 @@ func TestEditMendsForOneDestination(t *testing.T) {
 	one := Filter{Destination: "one"}
 
 	var told rows
-	if done, err := f.desk.Edit(ctx, one, patch, Bulk{DryRun: true, Row: told.take}); err != nil || done != (EditResult{Selected: 1, Edited: 1, DryRun: true}) {
+	if done, err := f.desk.Edit(ctx, one, patch, Bulk{DryRun: true, Row: told.take}); err != nil || done.bare() != (EditResult{Selected: 1, Edited: 1, DryRun: true}) {
 		t.Errorf("dry: got %+v and error %v", done, err)
 	}
 	if len(told) != 1 || told[0].Would != WouldSend || !strings.Contains(string(told[0].Row), `"surname":"Adams"`) ||
@@ -59,7 +59,7 @@ func TestEditMendsForOneDestination(t *testing.T) {
 		t.Errorf("a dry run left %+v", l)
 	}
 
-	if done, err := f.desk.Edit(ctx, one, patch, Bulk{Note: "as she said"}); err != nil || done != (EditResult{Selected: 1, Edited: 1}) {
+	if done, err := f.desk.Edit(ctx, one, patch, Bulk{Note: "as she said"}); err != nil || done.bare() != (EditResult{Selected: 1, Edited: 1}) {
 		t.Fatalf("got %+v and error %v", done, err)
 	}
 	if l := f.letters(one); len(l) != 1 || !l[0].Edited || f.letters(Filter{Destination: "two"})[0].Edited {
@@ -175,7 +175,7 @@ func TestEditThatIsRefusedChangesNothing(t *testing.T) {
 	} {
 		var told rows
 		done, err := f.desk.Edit(ctx, one, []byte(test.patch), Bulk{Row: told.take, Paths: true})
-		if err != nil || done != (EditResult{Selected: 1, Refused: 1}) || len(told) != 1 {
+		if err != nil || done.bare() != (EditResult{Selected: 1, Refused: 1}) || len(told) != 1 {
 			t.Fatalf("%s: got %+v, %+v and error %v", name, done, told, err)
 		}
 		if w := told[0]; w.Would != WouldRefuse || len(w.Errors) != 1 || w.Errors[0].Field != test.field || w.Errors[0].Path != test.path || w.Errors[0].Message == "" {
@@ -185,13 +185,13 @@ func TestEditThatIsRefusedChangesNothing(t *testing.T) {
 	// What is valid among what is not is edited, and nothing else.
 	var told rows
 	done, err := f.desk.Edit(ctx, Filter{Destination: "one"}, []byte(`{"note":"a"}`), Bulk{Row: told.take})
-	if err != nil || done != (EditResult{Selected: 2, Edited: 1, Refused: 1}) || len(told) != 1 || told[0].Customer != "nameless" {
+	if err != nil || done.bare() != (EditResult{Selected: 2, Edited: 1, Refused: 1}) || len(told) != 1 || told[0].Customer != "nameless" {
 		t.Errorf("got %+v, %+v and error %v, want one of two", done, told, err)
 	}
-	if done, err := f.desk.Edit(ctx, Filter{Destination: "one"}, []byte(`{"note":"a"}`), Bulk{}); err != nil || done != (EditResult{Selected: 2, Unchanged: 1, Refused: 1}) {
+	if done, err := f.desk.Edit(ctx, Filter{Destination: "one"}, []byte(`{"note":"a"}`), Bulk{}); err != nil || done.bare() != (EditResult{Selected: 2, Unchanged: 1, Refused: 1}) {
 		t.Errorf("once more: got %+v and error %v", done, err)
 	}
-	if done, err := f.desk.Edit(ctx, Filter{Destination: "one"}, []byte(`null`), Bulk{}); err != nil || done != (EditResult{Selected: 2, Edited: 1, Refused: 1}) {
+	if done, err := f.desk.Edit(ctx, Filter{Destination: "one"}, []byte(`null`), Bulk{}); err != nil || done.bare() != (EditResult{Selected: 2, Edited: 1, Refused: 1}) {
 		t.Errorf("taken back: got %+v and error %v", done, err)
 	}
 	if after := f.at("x", "one").Ledger.Settled; *after != *before {
@@ -239,7 +239,7 @@ func TestDryRunsTellEachRow(t *testing.T) {
 	}
 	told = nil
 	done, err := f.desk.Edit(testContext(t), Filter{Destination: "one"}, []byte(`{"last_name":"X"}`), Bulk{DryRun: true, Row: told.take})
-	if err != nil || done != (EditResult{Selected: 4, Edited: 2, Moved: 1, Refused: 1, DryRun: true}) || len(told) != 4 {
+	if err != nil || done.bare() != (EditResult{Selected: 4, Edited: 2, Moved: 1, Refused: 1, DryRun: true}) || len(told) != 4 {
 		t.Errorf("edit: got %+v, %+v and error %v", done, told, err)
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/custsync/custsync/pkg/deadletter"
-	"github.com/custsync/custsync/pkg/sinks"
 	"github.com/custsync/custsync/pkg/stream"
 )
 
@@ -22,6 +21,8 @@ type Filter struct {
 	Customer    string            `json:"customer,omitempty"`
 	Fingerprint string            `json:"fingerprint,omitempty"`
 	OlderThan   time.Duration     `json:"older_than_ns,omitempty"` // last added to so long ago
+	UpTo        uint64            `json:"-"`                       // no later ones, as Began.UpTo tells it; 0: no bound
+	Run         string            `json:"-"`                       // for Undo: only what this discard closed
 }
 
 // One reports whether the filter names one letter in full.
@@ -38,24 +39,24 @@ func Reasons() []deadletter.Reason {
 // Letter is an open dead letter as people and tools see it (contract). It holds
 // ids and the provider's words, and none of the customer's own data.
 type Letter struct {
-	Destination     string             `json:"destination"`
-	Shop            string             `json:"shop"`
-	Customer        string             `json:"customer"`
-	Version         int64              `json:"version"` // 0: the event has none that can be read
-	Reason          deadletter.Reason  `json:"reason"`
-	Errors          []sinks.FieldError `json:"errors"`
-	ProviderMessage string             `json:"provider_message"`
-	Attempts        int                `json:"attempts"`
-	FirstAt         time.Time          `json:"first_at"`
-	LastAt          time.Time          `json:"last_at"`
-	Fingerprint     string             `json:"fingerprint"`
-	Edited          bool               `json:"edited,omitempty"` // a person has corrected it
+	Destination     string            `json:"destination"`
+	Shop            string            `json:"shop"`
+	Customer        string            `json:"customer"`
+	Version         int64             `json:"version"` // 0: the event has none that can be read
+	Reason          deadletter.Reason `json:"reason"`
+	Errors          []FieldError      `json:"errors"`
+	ProviderMessage string            `json:"provider_message"`
+	Attempts        int               `json:"attempts"`
+	FirstAt         time.Time         `json:"first_at"`
+	LastAt          time.Time         `json:"last_at"`
+	Fingerprint     string            `json:"fingerprint"`
+	Edited          bool              `json:"edited,omitempty"` // a person has corrected it
 }
 
 func letterOf(l *deadletter.Letter) Letter {
-	fields := l.Errors
-	if fields == nil {
-		fields = []sinks.FieldError{}
+	fields := make([]FieldError, len(l.Errors))
+	for i, e := range l.Errors {
+		fields[i].FieldError = e
 	}
 	return Letter{
 		Destination: l.Destination, Shop: plain(l.Shop), Customer: plain(l.Customer), Version: l.Version,
@@ -98,7 +99,7 @@ func (d *Desk) listed(ctx context.Context, q stream.Query, destination string) i
 }
 
 func (f *Filter) query() stream.Query {
-	q := stream.Query{Destination: f.Destination, Shop: f.Shop, Customer: f.Customer, Reason: f.Reason, Fingerprint: f.Fingerprint}
+	q := stream.Query{Destination: f.Destination, Shop: f.Shop, Customer: f.Customer, Reason: f.Reason, Fingerprint: f.Fingerprint, UpTo: f.UpTo}
 	if f.OlderThan > 0 {
 		q.Before = time.Now().Add(-f.OlderThan)
 	}
@@ -132,13 +133,15 @@ func (d *Desk) Page(ctx context.Context, f Filter, before uint64, limit int) (le
 	return letters, 0, nil
 }
 
-// Whole is a dead letter with the event and the request row. These are the
+// Whole is a dead letter with the event and the request row, and with the customer's
+// fields that its errors come from, where they can be told. These are the
 // customer's own data, which is what a person who mends it has to see.
 type Whole struct {
 	Letter
 	Event json.RawMessage `json:"event"`          // a JSON text, where the event is no JSON
 	Row   json.RawMessage `json:"row,omitempty"`  // as it was last built; absent: none was, or it is not kept
 	Edit  *Edit           `json:"edit,omitempty"` // absent: nobody corrected it
+	UpTo  uint64          `json:"up_to"`          // has what is done to it be done to no later letter of the customer
 }
 
 // Edit is what a person corrected.
@@ -162,7 +165,8 @@ func (d *Desk) Show(ctx context.Context, f Filter) iter.Seq2[Whole, error] {
 				}
 				if err == nil {
 					whole.Edit = l.Edit
-					w = Whole{Letter: letterOf(whole), Event: asJSON(whole.Event), Row: asJSON(whole.Row)}
+					w = Whole{Letter: letterOf(whole), Event: asJSON(whole.Event), Row: asJSON(whole.Row), UpTo: whole.Place}
+					d.sources(whole, w.Errors)
 					w.Edit, err = d.edit(ctx, whole)
 				}
 			}

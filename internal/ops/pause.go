@@ -35,11 +35,35 @@ const (
 	WasOpen   Resumed = "running" // there was nothing to do
 )
 
+// ForeignStreams says that a destination is blocked since its streams are not those
+// that it was worked on with. No try ends that: a person puts them back, or accepts
+// what is there.
+type ForeignStreams struct{ Destination, Reason string }
+
+func (e *ForeignStreams) Error() string {
+	return fmt.Sprintf("%s can't go on: %s; put the stream back, or accept what is there", e.Destination, e.Reason)
+}
+
 // Resume starts a destination that a person paused, or makes one try at once
-// whose gate is closed by an outage or a block.
+// whose gate is closed by an outage or a block. The error is a *ForeignStreams where
+// it needs Accept.
 func (d *Desk) Resume(ctx context.Context, destination, note string) (Resumed, error) {
 	if _, err := d.configured(destination); err != nil {
 		return "", err
+	}
+	board, err := d.Streams.Board(ctx)
+	if err != nil {
+		return "", fmt.Errorf("resume %s: %w", destination, err)
+	}
+	gate, told := board.Gates[destination]
+	if _, paused := board.Paused[destination]; !paused && gate.State == string(pipeline.Refusing) {
+		foreign, err := d.Streams.Inspect(ctx, destination)
+		if err != nil {
+			return "", fmt.Errorf("resume %s: %w", destination, err)
+		}
+		if foreign != nil {
+			return "", &ForeignStreams{destination, foreign.Reason}
+		}
 	}
 	if err := d.note(ctx, "resume", destination, d.action(note)); err != nil {
 		return "", err
@@ -51,11 +75,6 @@ func (d *Desk) Resume(ctx context.Context, destination, note string) (Resumed, e
 	if was {
 		return WasPaused, nil
 	}
-	board, err := d.Streams.Board(ctx)
-	if err != nil {
-		return "", fmt.Errorf("resume %s: %w", destination, err)
-	}
-	gate, told := board.Gates[destination]
 	// A gate without a member is an earlier resume. Whether the probe that it led
 	// to went well is told when the gate changes, so it may be asked for again.
 	if !told || gate.Member != "" && gate.State == string(pipeline.Running) {

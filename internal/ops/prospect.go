@@ -271,7 +271,9 @@ func (s *seer) admit(p *prospect, ev *events.Event, made *pipeline.Rendered, ref
 		p.Would.Would, p.Row = WouldDelete, nil
 	case len(made.Errors) > 0:
 		refuse(deadletter.Invalid, made.Errors...)
-		s.trace(p, ev)
+		if s.change != nil && s.change.paths {
+			trace(s.renderer, ev, made, p.Errors)
+		}
 	case !doubt && e.Held != nil && e.Held.Hash == made.Hash && made.Hash != "":
 		p.Would.Would = WouldNotChange
 	default:

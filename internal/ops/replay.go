@@ -2,7 +2,6 @@ package ops
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,10 +13,12 @@ import (
 
 // ReplayResult is what became of a replay.
 type ReplayResult struct {
-	Selected int    `json:"selected"`
-	Queued   int    `json:"queued"`
-	DryRun   bool   `json:"dry_run"`
-	Run      string `json:"run,omitempty"` // what to resume it by; empty: it came to its end
+	Selected int  `json:"selected"`
+	Queued   int  `json:"queued"`
+	DryRun   bool `json:"dry_run"`
+	// Of Began, Run is empty where it came to its end. QueuedBefore is how many the run had queued when it was cut short.
+	QueuedBefore int `json:"queued_before,omitempty"`
+	Began
 }
 
 const (
@@ -55,64 +56,65 @@ type replayedNote struct {
 // come back meanwhile are not replayed again. The error says why letters were not
 // queued.
 func (d *Desk) Replay(ctx context.Context, f Filter, b Bulk) (ReplayResult, error) {
-	upTo, err := d.Streams.LettersEnd(ctx)
+	q, err := d.bounded(ctx, f)
 	if err != nil {
 		return ReplayResult{DryRun: b.DryRun}, err
 	}
-	run := replayNote{Filter: f, Run: rand.Text()[:8], UpTo: upTo}
+	run := replayNote{Filter: f, Run: newRun(), UpTo: q.UpTo}
 	if f.OlderThan > 0 {
 		before := time.Now().Add(-f.OlderThan).UTC()
 		run.Before = &before
 	}
-	return d.replay(ctx, run, 0, b)
+	return d.replay(ctx, run, replayedNote{}, b)
 }
 
 // ResumeReplay goes on with a replay that was cut short, where it was.
 func (d *Desk) ResumeReplay(ctx context.Context, run string, b Bulk) (ReplayResult, error) {
-	began, through, err := d.run(ctx, run)
+	began, so, err := d.run(ctx, run)
 	if err != nil {
 		return ReplayResult{DryRun: b.DryRun}, err
 	}
+	if err := d.known(ctx, began.Filter.Destination); err != nil {
+		return ReplayResult{DryRun: b.DryRun}, err
+	}
 	began.Resumes = true
-	return d.replay(ctx, *began, through, b)
+	return d.replay(ctx, *began, so, b)
 }
 
-// run finds a replay in ACTIONS, and how far it came.
-func (d *Desk) run(ctx context.Context, run string) (began *replayNote, through uint64, err error) {
+// run finds a replay in ACTIONS, and how far it came in all its parts.
+func (d *Desk) run(ctx context.Context, run string) (began *replayNote, so replayedNote, err error) {
 	if run == "" {
-		return nil, 0, misuse("say which replay to go on with: the run that it told when it was cut short")
+		return nil, so, misuse("say which replay to go on with: the run that it told when it began")
 	}
 	for _, verb := range []string{verbReplayed, verbReplay} {
 		for a, err := range d.Streams.ActionsBack(ctx, verb, "", 0) {
 			if err != nil {
-				return nil, 0, err
+				return nil, so, err
 			}
 			var end replayedNote
 			var note replayNote
 			switch {
 			case verb == verbReplayed && json.Unmarshal(a.Body, &end) == nil && end.Run == run:
 				if end.Complete {
-					return nil, 0, misuse("replay %s came to its end: begin a new one", run)
+					return nil, so, misuse("replay %s came to its end: begin a new one", run)
 				}
-				through = max(through, end.Through)
+				so.Through, so.Queued = max(so.Through, end.Through), so.Queued+end.Queued
 			case verb == verbReplay && json.Unmarshal(a.Body, &note) == nil && note.Run == run:
-				return &note, through, nil
+				return &note, so, nil
 			}
 		}
 	}
-	return nil, 0, misuse("no replay %s is known: begin a new one, without a run to go on with", run)
+	return nil, so, misuse("no replay %s is known: begin a new one, without a run to go on with", run)
 }
 
-func (d *Desk) replay(ctx context.Context, run replayNote, after uint64, b Bulk) (ReplayResult, error) {
-	done := ReplayResult{DryRun: b.DryRun}
-	if err := d.known(ctx, run.Filter.Destination); err != nil {
-		return done, err
-	}
+// replay goes through the letters of a run that come after those that it has done.
+func (d *Desk) replay(ctx context.Context, run replayNote, so replayedNote, b Bulk) (ReplayResult, error) {
+	done := ReplayResult{DryRun: b.DryRun, QueuedBefore: so.Queued}
 	q := run.Filter.query()
 	if run.Before != nil {
 		q.Before = *run.Before
 	}
-	if q.After, q.UpTo = after, run.UpTo; q.UpTo == 0 || q.After >= q.UpTo {
+	if q.After, q.UpTo = so.Through, run.UpTo; q.UpTo == 0 || q.After >= q.UpTo {
 		return done, nil // there is not one letter
 	}
 	var wrong []error
@@ -120,6 +122,7 @@ func (d *Desk) replay(ctx context.Context, run replayNote, after uint64, b Bulk)
 		var err error
 		q.Bodies = false
 		done.Selected, err = d.windows(ctx, q, run.Filter.Destination, letterWindow, &wrong, func(window []*deadletter.Letter) error {
+			done.UpTo = through(window)
 			return d.foretell(ctx, window, b)
 		})
 		return done, errors.Join(append(wrong, err)...)
@@ -127,7 +130,7 @@ func (d *Desk) replay(ctx context.Context, run replayNote, after uint64, b Bulk)
 	run.action = d.action(b.Note)
 	noted := false
 	queue := &queue{desk: d, cause: pipeline.Replay, pace: pace{rate: b.Rate}}
-	through := after
+	came := so.Through
 	var err error
 	done.Selected, err = d.windows(ctx, q, run.Filter.Destination, queue.pace.window(replayWindow), &wrong, func(window []*deadletter.Letter) error {
 		if !noted {
@@ -135,6 +138,8 @@ func (d *Desk) replay(ctx context.Context, run replayNote, after uint64, b Bulk)
 				return err
 			}
 			noted = true
+			done.Began = Began{run.Run, run.UpTo}
+			b.begin(done.Began)
 		}
 		for _, l := range window {
 			if _, err := d.configured(l.Destination); err != nil {
@@ -148,7 +153,7 @@ func (d *Desk) replay(ctx context.Context, run replayNote, after uint64, b Bulk)
 		if err := queue.flush(ctx); err != nil {
 			return err
 		}
-		through = window[len(window)-1].Place
+		came = through(window)
 		b.tell(queue.queued)
 		return nil
 	})
@@ -159,10 +164,10 @@ func (d *Desk) replay(ctx context.Context, run replayNote, after uint64, b Bulk)
 	if !noted {
 		return done, errors.Join(wrong...) // there was not one letter
 	}
-	if err != nil {
-		done.Run = run.Run
+	if err == nil {
+		done.Run = "" // there is nothing to go on with
 	}
-	end := replayedNote{d.action(""), run.Run, through, queue.queued, err == nil}
+	end := replayedNote{d.action(""), run.Run, came, queue.queued, err == nil}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteGrace)
 	defer cancel()
 	if err := d.note(last, verbReplayed, run.Filter.Destination, end); err != nil {

@@ -6,46 +6,53 @@ import (
 	"strings"
 	"time"
 
+	"github.com/custsync/custsync/pkg/deadletter"
 	"github.com/custsync/custsync/pkg/events"
+	"github.com/custsync/custsync/pkg/pipeline"
 )
 
 // maxTraced is how many fields of a customer are tried.
 const maxTraced = 100
 
-// trace finds the customer's fields that errors come from, by what becomes of the
-// row when each is left out: names and mapping of a provider need not be known.
-func (s *seer) trace(p *prospect, ev *events.Event) {
-	if s.change == nil || !s.change.paths {
-		return
-	}
+// trace finds the customer's fields that errors of a row come from, by what becomes
+// of it when each is left out: names and mapping of a provider need not be known.
+func trace(renderer pipeline.Renderer, ev *events.Event, made *pipeline.Rendered, wrong []FieldError) {
 	var data map[string]json.RawMessage
 	if json.Unmarshal(ev.Data, &data) != nil || len(data) > maxTraced {
 		return
 	}
-	before := fieldsOf(p.Row)
+	before, broken := fieldsOf(made.Body), faults(made)
 	for name := range data {
 		if name == "id" || name == "version" {
 			continue
 		}
-		row, errs := s.without(ev, data, name)
-		if row == nil {
+		other := without(renderer, ev, data, name)
+		if other == nil || other.Body == nil {
 			continue
 		}
-		after := fieldsOf(row)
-		for i := range p.Errors {
-			e := &p.Errors[i]
-			// An error about a field that has no value is about all that could make one.
+		after, still := fieldsOf(other.Body), faults(other)
+		for i := range wrong {
+			e := &wrong[i]
 			gone := before[e.Field] != "" && before[e.Field] != after[e.Field]
-			if (gone || before[e.Field] == "" && !slices.Contains(errs, e.Field)) && (e.Path == "" || name < e.Path) {
+			// A broken rule of a field that has no value is about all that could make one.
+			mended := before[e.Field] == "" && slices.Contains(broken, e.Field) && !slices.Contains(still, e.Field)
+			if (gone || mended) && (e.Path == "" || name < e.Path) {
 				e.Path = name
 			}
 		}
 	}
 }
 
-// without makes the row of a customer without one field, and names the fields of
-// the provider that are at fault then.
-func (s *seer) without(ev *events.Event, data map[string]json.RawMessage, name string) (row []byte, errs []string) {
+// faults names the fields of the provider that break its rules.
+func faults(made *pipeline.Rendered) (fields []string) {
+	for _, e := range made.Errors {
+		fields = append(fields, e.Field)
+	}
+	return fields
+}
+
+// without makes the row of a customer without one field; nil: there is none.
+func without(renderer pipeline.Renderer, ev *events.Event, data map[string]json.RawMessage, name string) *pipeline.Rendered {
 	less := make(map[string]json.RawMessage, len(data))
 	for n, v := range data {
 		if n != name {
@@ -54,27 +61,46 @@ func (s *seer) without(ev *events.Event, data map[string]json.RawMessage, name s
 	}
 	body, err := json.Marshal(less)
 	if err != nil {
-		return nil, nil
+		return nil
 	}
 	doc, err := json.Marshal(map[string]any{
 		"specversion": "1.0", "id": "trace", "source": "/shops/" + ev.Shop, "type": ev.Type, "subject": ev.Customer.ID,
 		"time": ev.Time, "data": json.RawMessage(body),
 	})
 	if err != nil {
-		return nil, nil
+		return nil
 	}
 	var other events.Event
 	if events.Decode(doc, events.EscapeToken(ev.Shop), events.EscapeToken(ev.Customer.ID), time.Now(), &other) != nil {
-		return nil, nil
+		return nil
 	}
-	made, err := s.renderer.Render(&other)
+	made, err := renderer.Render(&other)
 	if err != nil {
-		return nil, nil
+		return nil
 	}
-	for _, e := range made.Errors {
-		errs = append(errs, e.Field)
+	return &made
+}
+
+// sources fills in the customer's fields that a stored letter's errors come from, as
+// far as the destination's rules and mapping of today tell them.
+func (d *Desk) sources(l *deadletter.Letter, wrong []FieldError) {
+	c := d.Config.Destination(l.Destination)
+	if c == nil || d.Renderers == nil || len(wrong) == 0 {
+		return
 	}
-	return made.Body, errs
+	renderer, err := d.Renderers.of(c)
+	if err != nil {
+		return
+	}
+	var ev events.Event
+	if events.Decode(l.Event, l.Shop, l.Customer, time.Now(), &ev) != nil {
+		return
+	}
+	made, err := renderer.Render(&ev)
+	if err != nil {
+		return
+	}
+	trace(renderer, &ev, &made, wrong)
 }
 
 // fieldsOf are the values of a row by the provider's names, with dots for nested

@@ -130,6 +130,7 @@ func (l *Letters) Get(ctx context.Context, shop, customer string) (*deadletter.L
 	if err != nil {
 		return nil, err
 	}
+	letter.Place = seq
 	row, rowHeader, seq, err := l.streams.post.lastWith(ctx, DeadLetters, rowsPrefix+tail)
 	if err != nil {
 		return nil, fmt.Errorf("read a dead letter's row: %w", err)
