@@ -1,10 +1,12 @@
 package events
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -17,19 +19,28 @@ var ErrNoStream = errors.New("JetStream has no stream for customers.>: start a w
 // ErrUnconfirmed says that ctx ended before the answer came: the event may be
 // stored or not. Publishing it again under its id is safe for two minutes, and
 // afterwards costs a row that ends as unchanged.
-var ErrUnconfirmed = errors.New("not confirmed in time, the event may be stored or not: publish it again under the same id (a missing permission to publish looks the same)")
+var ErrUnconfirmed = errors.New("not confirmed in time, the event may be stored or not: publish it again under the same id")
+
+// ErrDenied says that the server lets this user not publish to the customer's
+// subject, or not hear the answers.
+var ErrDenied = errors.New("this user lacks a right at the server: it needs to publish to customers.<shop>.* and to subscribe to its inboxes (nats.CustomInboxPrefix, where they have a name of their own)")
 
 // send sends the message until there is an answer. failed is why an attempt that
 // was made already had none.
 func (p *Publisher) send(ctx context.Context, msg *nats.Msg, failed error) (Ack, error) {
-	start := time.Now()
+	var missed time.Time // since when no stream has answered
 	for attempt := 0; ; attempt++ {
 		if failed != nil {
-			if err := p.final(ctx, failed, time.Since(start)); err != nil {
+			if !noStream(failed) {
+				missed = time.Time{} // a server that is away says nothing of streams
+			} else if missed.IsZero() {
+				missed = time.Now()
+			}
+			if err := p.final(ctx, msg, failed, missed); err != nil {
 				return Ack{}, err
 			}
 			if pause(ctx, attempt) != nil {
-				return Ack{}, p.final(ctx, failed, time.Since(start))
+				return Ack{}, p.final(ctx, msg, failed, missed)
 			}
 		}
 		var ack *jetstream.PubAck
@@ -37,6 +48,10 @@ func (p *Publisher) send(ctx context.Context, msg *nats.Msg, failed error) (Ack,
 			return Ack{Seq: ack.Sequence, Duplicate: ack.Duplicate}, nil
 		}
 	}
+}
+
+func noStream(err error) bool {
+	return errors.Is(err, jetstream.ErrNoStreamResponse) || errors.Is(err, nats.ErrNoResponders)
 }
 
 func (p *Publisher) attempt(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, error) {
@@ -47,20 +62,21 @@ func (p *Publisher) attempt(ctx context.Context, msg *nats.Msg) (*jetstream.PubA
 
 // final returns the error with which to give up, nil to send again; after ctx has
 // ended it never returns nil.
-func (p *Publisher) final(ctx context.Context, err error, since time.Duration) error {
+func (p *Publisher) final(ctx context.Context, msg *nats.Msg, err error, missed time.Time) error {
 	var api *jetstream.APIError
 	switch {
-	case errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, nats.ErrNoResponders):
-		patience := or(p.Patience, 10*time.Second)
+	case noStream(err):
+		patience, since := or(p.Patience, 10*time.Second), time.Since(missed)
 		if ctx.Err() == nil && since < patience {
 			p.move(since, min(patience/5, 2*time.Second))
 			return nil
 		}
 		return fmt.Errorf("publish: %w", ErrNoStream)
+	case silent(err) && p.denied(msg.Subject):
+		return fmt.Errorf("publish: %w: %w", ErrDenied, p.Conn.LastError())
 	case ctx.Err() != nil:
 		return fmt.Errorf("publish: %w: %w", ErrUnconfirmed, context.Cause(ctx))
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout), errors.Is(err, jetstream.ErrAsyncPublishTimeout),
-		errors.Is(err, nats.ErrDisconnected), errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, jetstream.ErrTooManyStalledMsgs):
+	case silent(err), errors.Is(err, nats.ErrDisconnected), errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, jetstream.ErrTooManyStalledMsgs):
 		return nil
 	case errors.Is(err, nats.ErrMaxPayload):
 		return fmt.Errorf("publish: the server takes %d bytes at most: set its max_payload to 1 MiB: %w", p.Conn.MaxPayload(), err)
@@ -72,6 +88,22 @@ func (p *Publisher) final(ctx context.Context, err error, since time.Duration) e
 		return fmt.Errorf("publish: the stream can't store it, look at its limits and at the server's disk: %w", err)
 	}
 	return fmt.Errorf("publish: %w", err)
+}
+
+// silent says that no answer came.
+func silent(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, jetstream.ErrAsyncPublishTimeout)
+}
+
+// denied says whether silence is all that will come: the server drops what a user
+// may not publish, and tells the connection and not whoever waits for an answer.
+func (p *Publisher) denied(subject string) bool {
+	err := p.Conn.LastError() // forgotten with each new connection
+	if !errors.Is(err, nats.ErrPermissionViolation) {
+		return false
+	}
+	inbox := cmp.Or(p.Conn.Opts.InboxPrefix, "_INBOX")
+	return strings.Contains(err.Error(), `"`+subject+`"`) || strings.Contains(err.Error(), `Subscription to "`+strings.TrimSuffix(inbox, ".")+".")
 }
 
 // move asks for another server when no stream has answered for a while, once for

@@ -1,6 +1,7 @@
 package events_test
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net"
@@ -18,7 +19,15 @@ import (
 // one given.
 func startServer(t *testing.T, folder string, port int) *server.Server {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: folder, NoSigs: true, NoLog: true})
+	return startServerWith(t, &server.Options{Port: port, StoreDir: folder})
+}
+
+// startServerWith is startServer with further options.
+func startServerWith(t *testing.T, o *server.Options) *server.Server {
+	t.Helper()
+	o.Host, o.JetStream, o.NoSigs, o.NoLog = "127.0.0.1", true, true, true
+	o.Port, o.StoreDir = cmp.Or(o.Port, -1), cmp.Or(o.StoreDir, t.TempDir())
+	s, err := server.NewServer(o)
 	if err != nil {
 		t.Fatal(err)
 	}
