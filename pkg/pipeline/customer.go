@@ -32,6 +32,7 @@ type row struct {
 	force       bool // send even what the ledger calls unchanged
 	again       bool // an earlier owner may have sent it, or one folded into it
 	over        bool // an earlier owner may have sent an older one, folded into it
+	overDelete  bool // that was a deletion
 
 	later uint64 // a later event of the customer is to come: it is not rendered; 0: it is
 
@@ -175,7 +176,7 @@ func (c *customer) clear(before *row) (superseded []loan) {
 	for p := &c.rows; *p != before; {
 		if q := *p; !q.outside {
 			superseded = append(superseded, q.loans...)
-			before.again, before.over = before.again || q.again, before.over || q.over || q.again
+			before.cover(q)
 			*p, q.next = q.next, nil
 		} else {
 			p = &q.next
@@ -221,15 +222,21 @@ func (c *customer) barrier() bool {
 	return c.stage == loading || c.flight != nil || c.entry.Held != nil || c.doubt
 }
 
+// cover notes what an earlier owner may have sent of an older row that gives way to r.
+func (r *row) cover(old *row) {
+	r.over = r.over || old.over || old.again
+	r.overDelete = r.overDelete || old.overDelete || old.again && old.delete
+	r.again = r.again || old.again
+}
+
 // replace puts r in old's place, or drops r when it is not the newer one.
 func (c *customer) replace(old, r *row, newer bool) (superseded []loan) {
 	if !newer {
 		return r.loans
 	}
 	superseded = append([]loan(nil), old.loans...)
-	again := r.again || old.again
 	r.next = old.next
-	r.again, r.over = again, r.over || old.over || old.again
+	r.cover(old)
 	for p := &c.rows; *p != nil; p = &(*p).next {
 		if *p == old {
 			*p = r

@@ -146,7 +146,8 @@ func (d *Destination) doubt(c *customer, b *batch, over bool) {
 // stored, then its messages are settled.
 func (d *Destination) schedule(c *customer, until time.Time) {
 	c.end.kind, c.end.entry = handed, c.entry
-	until = later(until, d.arriving(c))
+	// Never the zero time, of which no wake-up would come.
+	until = later(later(until, time.Now()), d.arriving(c))
 	c.end.entry.Pending = d.pending(c, until)
 	c.end.wake = until
 	d.settle(c)

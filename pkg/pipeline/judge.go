@@ -142,6 +142,7 @@ func (d *Destination) decide(c *customer) decision {
 	}
 	holds := e.Held != nil || c.doubt
 	if r.delete && r.next != nil && !r.next.outside && !holds {
+		r.next.cover(r)
 		return drop // nothing to delete: what follows it supersedes it
 	}
 	if !r.admitted && !r.delete {

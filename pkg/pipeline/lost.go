@@ -75,8 +75,9 @@ func (c *customer) dueBefore() bool {
 // under way when the shard was taken over from it, as a process that is killed does.
 // Of calls that create the journal knows, and of those before what is held the entry.
 func (d *Destination) inherited(c *customer) time.Time {
-	h := c.entry.Held
-	if c.end.batch != nil || h != nil && (ledger.Mark{Version: h.Version, Seq: h.Seq}).Compare(c.flight.mark) >= 0 {
+	r, h := c.flight, c.entry.Held
+	created := h == nil && c.end.batch != nil && !r.overDelete
+	if created || h != nil && (ledger.Mark{Version: h.Version, Seq: h.Seq}).Compare(r.mark) >= 0 {
 		return time.Time{}
 	}
 	return c.shard.taken.Add(d.Timeout)

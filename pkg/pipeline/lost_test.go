@@ -90,3 +90,29 @@ func TestWokenCustomerIsSentOnceMoreAfterAKilledWorkersCall(t *testing.T) {
 		r.wantOutcome("b", "unchanged 7")
 	})
 }
+
+// A deletion that an owner before may have under way is not forgotten because there
+// is nothing to delete by now.
+func TestCreatedAgainAfterAKilledWorkersDeletion(t *testing.T) {
+	inWorld(t, func(r *rig) {
+		r.sink.lane = func(row sinks.Row) sinks.Lane {
+			if row.Delete {
+				return sinks.Lane{Name: "delete"}
+			}
+			return onceUnlessHeld(row)
+		}
+		r.sink.took = 5 * time.Second
+		r.start()
+		r.deleted("a", 7)
+		r.wait(time.Second) // it is under way
+		r.changed("a", 8, "")
+		r.wait(time.Second)
+		r.kill()
+		r.halt()
+		r.sink.took = time.Second
+		r.restart()
+		r.wait(time.Minute)
+		r.wantSent("a:7-", "a:8", "a:8!")
+		r.wantOutcome("a", "delivered 8")
+	})
+}

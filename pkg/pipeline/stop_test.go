@@ -250,4 +250,21 @@ func TestStopKeepsAttemptsAndLostCalls(t *testing.T) {
 			}
 		})
 	})
+	t.Run("of a row that is due", func(t *testing.T) {
+		inWorld(t, func(r *rig) {
+			r.d.SetPaused(true, time.Now(), "")
+			r.changed("a", 7, "")
+			r.hold("a", ledger.Entry{Pending: &ledger.Pending{Version: 7, Seq: 1, Attempts: 1}})
+			r.start()
+			r.wait(time.Second)
+			r.halt()
+			r.wantSettled()
+			if got := r.waiting(); got != 1 {
+				t.Errorf("%d wake-ups are set, want one", got)
+			}
+			r.restart()
+			r.wait(time.Minute)
+			r.wantOutcome("a", "delivered 7")
+		})
+	})
 }
