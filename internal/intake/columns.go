@@ -116,11 +116,13 @@ func (s *shape) add(path string, column int, told bool) error {
 	case branch, branches:
 		return fmt.Errorf("%s holds several fields or none below it: name one, such as address.city, cards.0.number or attributes.level", path)
 	case unknown:
-		if !told {
-			hint := suggest.Hint(path, fieldNames())
-			if !strings.HasPrefix(hint, "did you mean") {
-				hint = "map it with a columns file, or leave it out there"
-			}
+		// What a columns file names may be a field of the shop's own, or a slip.
+		hint := suggest.Hint(path, fieldNames())
+		near := strings.HasPrefix(hint, "did you mean")
+		if !near {
+			hint = "map it with a columns file, or leave it out there"
+		}
+		if near || !told {
 			s.notice(fmt.Sprintf("column %d, %q, is no field of the contract and is kept under its own name; %s", column+1, path, hint))
 		}
 		return s.root.add(parts, column, unknown)

@@ -217,6 +217,23 @@ func FuzzMake(f *testing.F) {
 	})
 }
 
+// A slip in a columns file would keep a column from every provider; a name of the
+// shop's own is none.
+func TestColumnsFileSlip(t *testing.T) {
+	var said []string
+	columns := Columns{"Mail": "emial", "City": "adress.city", "LTV": "lifetime_value", "Id": "id"}
+	r, err := Open(strings.NewReader("Id,Mail,City,LTV\n"), "a.csv", Options{Columns: columns, Notice: func(text string) { said = append(said, text) }}, Position{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	const want = `column 2, "emial", is no field of the contract and is kept under its own name; did you mean "email"?
+column 3, "adress.city", is no field of the contract and is kept under its own name; did you mean "address.city"?`
+	if got := strings.Join(said, "\n"); got != want {
+		t.Errorf("said is\n%s\nwant\n%s", got, want)
+	}
+}
+
 // One line that is neither must not make CSV of a whole file, nor the other way
 // round, however the input comes.
 func TestFormat(t *testing.T) {
