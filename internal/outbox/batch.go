@@ -112,15 +112,35 @@ func (r *row) event(c *events.Customer) (events.Raw, error) {
 			if err := events.DecodeCustomer(r.data, c); err != nil {
 				return events.Raw{}, err
 			}
+			if c.ID != r.key {
+				return events.Raw{}, errOtherCustomer
+			}
 			gone.Version = c.Version
+		}
+		if err := r.ahead(gone.Version); err != nil {
+			return events.Raw{}, err
 		}
 		return (&events.Publisher{}).Prepare(&events.Event{Type: events.Deleted, Shop: r.shop, Time: at, Customer: gone})
 	}
 	raw, err := events.WrapCustomer(r.data, r.shop, at, c)
 	if err == nil && c.ID != r.key {
-		err = errors.New("data.id: is not the row's customer")
+		err = errOtherCustomer
+	}
+	if err == nil {
+		err = r.ahead(c.Version)
 	}
 	return raw, err
+}
+
+var errOtherCustomer = errors.New("data.id: is not the row's customer")
+
+// ahead says that the row's version lies ahead of time. Every worker would refuse
+// it, and its trigger puts the customer's next ones above it.
+func (r *row) ahead(own events.Opt[int64]) error {
+	if own.Has() || r.version <= time.Now().Add(events.MaxClockAhead).UnixMicro() {
+		return nil
+	}
+	return errors.New("version: lies more than 10 minutes ahead: leave it out, and delete the customer's row in custsync_outbox_versions")
 }
 
 // settle deletes what was stored and sets aside what never can be, in one

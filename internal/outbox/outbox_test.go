@@ -218,7 +218,9 @@ func TestRefusedRows(t *testing.T) {
 		('acme', '1', '{"id": "1", "email": 7}'), ('acme', '2', '{"id": "3"}'), ('acme', '', '{"id": ""}'),
 		('acme', '4', '[]'), ('acme', '5', jsonb_build_object('id', '5', 'note', repeat('Olga', 200000))),
 		('acme', '6', '{"id": "6"}'), ('acme', '1', '{"id": "1", "first_name": "good"}')`)
-	r.exec(r.db, `INSERT INTO custsync_outbox (shop, customer, deleted, data) VALUES ('acme', '6', true, '{"id": "6", "version": -1}')`)
+	r.exec(r.db, `INSERT INTO custsync_outbox (shop, customer, deleted, data) VALUES ('acme', '6', true, '{"id": "6", "version": -1}'),
+		('acme', '6', true, '{"id": "7", "version": 5}')`)
+	r.exec(r.db, `INSERT INTO custsync_outbox (shop, customer, version, data) VALUES ('acme', '8', 9000000000000000, '{"id": "8"}')`)
 	relay := r.relay(r.nats.URL)
 	r.run(relay)
 	r.drained()
@@ -241,7 +243,9 @@ func TestRefusedRows(t *testing.T) {
 : shop and customer must not be empty
 4: undecodable event: want object, got array
 5: data: larger than 512 KiB
-6: undecodable event: version: want a whole number from 0 to 2^53-1`
+6: undecodable event: version: want a whole number from 0 to 2^53-1 at offset 25
+6: data.id: is not the row's customer
+8: version: lies more than 10 minutes ahead`
 	if got := strings.Join(said, "\n"); !strings.HasPrefix(got, want) {
 		t.Fatalf("refused are\n%s\nwant\n%s", got, want)
 	}
@@ -263,7 +267,7 @@ func TestRefusedRows(t *testing.T) {
 	if _, err := Discard(t.Context(), r.config(), []int64{ids[0]}); err == nil {
 		t.Error("a row was dropped that is not refused any more")
 	}
-	if n, err := Discard(t.Context(), r.config(), nil); err != nil || n != 5 {
+	if n, err := Discard(t.Context(), r.config(), nil); err != nil || n != 7 {
 		t.Errorf("dropped %d, %v", n, err)
 	}
 	list(func(row Refused) { t.Errorf("row %d is left", row.ID) })
