@@ -72,7 +72,8 @@ func (x *exchange) begin(status int) {
 
 // admitted checks the token, or refuses.
 func (x *exchange) admitted() bool {
-	given, ok := strings.CutPrefix(x.req.Header.Get("Authorization"), "Bearer ")
+	scheme, given, _ := strings.Cut(x.req.Header.Get("Authorization"), " ")
+	ok := strings.EqualFold(scheme, "Bearer") // as RFC 9110 has it, and some clients
 	known, allowed := x.s.Tokens().check(strings.TrimSpace(given), x.req.PathValue("shop"))
 	switch {
 	case !ok || !known:

@@ -141,7 +141,15 @@ func reason(err error) string {
 func (s *Server) remove(x *exchange) {
 	x.lines = 1
 	version := events.Opt[int64]{}
-	if given := x.req.URL.Query(); given.Has("version") {
+	given := x.req.URL.Query()
+	for name := range given {
+		if name != "version" { // a slip in its name would make time the version
+			s.metrics.end(refused)
+			x.refuse(http.StatusBadRequest, "want no parameter but version")
+			return
+		}
+	}
+	if given.Has("version") {
 		v, err := strconv.ParseInt(given.Get("version"), 10, 64)
 		if err != nil || v < 0 || v > events.MaxVersion {
 			s.metrics.end(refused)

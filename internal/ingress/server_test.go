@@ -196,6 +196,12 @@ func TestRemove(t *testing.T) {
 			t.Errorf("version %q: got %d %s", version, status, body)
 		}
 	}
+	if status, body, _ := f.do(call{method: "DELETE", path: "/v1/shops/acme/customers/9?Version=7"}); status != 400 || !strings.Contains(body, "no parameter but version") {
+		t.Errorf("a slip: got %d %s", status, body)
+	}
+	if status, body, _ := f.do(call{body: `{"id":"1"}`, token: "none", header: http.Header{"Authorization": {"bearer right"}}}); status != 202 {
+		t.Errorf("bearer in small letters: got %d %s", status, body)
+	}
 }
 
 func TestRefusals(t *testing.T) {
