@@ -20,10 +20,11 @@ import (
 // from several goroutines at once. It must not be copied.
 //
 // What gets no answer is sent again, with the same id, until ctx ends; the stream
-// knows the id for two minutes and stores the event once.
+// knows the id for two minutes and stores the event once. So a ctx without an end
+// waits for as long as the server is away: give it one wherever somebody waits.
 type Publisher struct {
-	// Conn is required. Give it an ErrorHandler: that a connection may not publish
-	// is told there and nowhere else; here it looks like an answer that never comes.
+	// Conn is required. Unless it was made with nats.MaxReconnects(-1), an outage of
+	// some minutes closes it for good.
 	Conn *nats.Conn
 
 	Timeout    time.Duration    // of one attempt; 0: 5 s
@@ -55,9 +56,9 @@ type Ack struct {
 	Duplicate bool   // an event with this id was stored before, perhaps by an earlier attempt of this very call
 }
 
-// Publish stores a customer's whole state and waits for the Ack. Without a
-// version the time of the call is the version, so that of two calls the later
-// one wins.
+// Publish stores a customer's whole state and waits for the Ack until ctx ends,
+// however long nothing answers: see ErrUnconfirmed. Without a version the time of
+// the call is the version, so that of two calls the later one wins.
 func (p *Publisher) Publish(ctx context.Context, shop string, c Customer) (Ack, error) {
 	return p.PublishEvent(ctx, &Event{Shop: shop, Customer: c})
 }
