@@ -210,6 +210,22 @@ func TestPublisherCanOnlyPublish(t *testing.T) {
 	}
 }
 
+// publisher serve takes what all shops send with a right to nothing else.
+func TestServeHasWhatItNeeds(t *testing.T) {
+	s := newSite(t, nil)
+	s.start("worker", "run", "-c", s.worker("worker.yaml", asWorker, ""))
+	nc, _ := s.client("serve", nats.CustomInboxPrefix("_INBOX_serve"))
+	publisher := &events.Publisher{Conn: nc, Timeout: 2 * time.Second}
+	for _, shop := range []string{"acme", "other"} {
+		if _, err := publisher.Publish(t.Context(), shop, events.Customer{ID: "1"}); err != nil {
+			t.Error(shop, err)
+		}
+	}
+	if refused := s.log.take(); refused != "" {
+		t.Error(refused)
+	}
+}
+
 // Neither workers nor operators can take a stream away, or what people did out of
 // it; an operator can't publish customers nor play a worker.
 func TestOthersHaveBounds(t *testing.T) {
@@ -221,6 +237,8 @@ func TestOthersHaveBounds(t *testing.T) {
 		{"worker", []string{"$JS.API.STREAM.DELETE.CUSTOMERS", "$JS.API.STREAM.PURGE.ACTIONS", "$JS.API.STREAM.CREATE.MINE", "$JS.API.STREAM.MSG.DELETE.CUSTOMERS", "orders.1"}},
 		{"operator", []string{"customers.acme.1", "$KV.WORKERS.lease.thulium-pl.1.0", "$KV.WORKERS.cursor.thulium-pl.1.0", "$KV.WORKERS.member.x", "$KV.WORKERS.layout.thulium-pl",
 			"$JS.API.STREAM.CREATE.CUSTOMERS", "$JS.API.STREAM.UPDATE.CUSTOMERS", "$JS.API.STREAM.DELETE.CUSTOMERS", "$JS.API.STREAM.PURGE.ACTIONS"}},
+		{"serve", []string{"customers.3.acme.1", "deadletters.thulium-pl.3.acme.1", "$KV.LEDGER.thulium-pl.3.acme.1", "_INBOX_acme.1",
+			"$JS.API.STREAM.INFO.CUSTOMERS", "$JS.API.STREAM.MSG.GET.CUSTOMERS", "$JS.API.DIRECT.GET.CUSTOMERS", "$JS.API.CONSUMER.CREATE.CUSTOMERS.mine"}},
 	} {
 		nc, said := s.client(test.user, nats.CustomInboxPrefix("_INBOX"))
 		for _, subject := range test.subjects {

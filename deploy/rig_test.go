@@ -92,7 +92,7 @@ func newSite(t *testing.T, change func(conf string) string) *site {
 	t.Helper()
 	s := &site{t: t, dir: t.TempDir(), log: &refusals{}}
 	s.certificates()
-	for _, name := range []string{"WORKER", "OPERATOR", "ACME"} {
+	for _, name := range []string{"WORKER", "OPERATOR", "ACME", "SERVE"} {
 		t.Setenv("CUSTSYNC_"+name+"_PASSWORD", strings.ToLower(name)+"-secret")
 		s.file(strings.ToLower(name)+".password", strings.ToLower(name)+"-secret\n")
 	}
