@@ -50,17 +50,24 @@ func TestConsole(t *testing.T) {
 			p.wait("the row with the phone", `document.querySelector(".outcome .l.new")?.innerText.includes("phone")`)
 			p.shoot("letter-mended")
 			p.click("#replay", "Mend and replay")
+			p.wait("the question who it is", `document.querySelector("dialog, #fate")`)
+			if eval[bool](p, `Boolean(document.querySelector("dialog"))`) { // an earlier try may have said it
+				p.see("Who are you?")
+				p.enter("Łucja Шевченко")
+				p.press(kb.Enter)
+			}
 			p.wait("its end", `document.querySelector("#fate.good")?.innerText.includes("Delivered")`)
 			p.shoot("letter-delivered")
 			p.click(".top a", "Customer")
 			p.wait("that cartum has it", `[...document.querySelectorAll(".places li")].some((e) => e.innerText.includes("cartum") && e.innerText.includes("in step"))`)
 			p.open("actions")
-			p.wait("both actions", `["mended", "replayed"].every((verb) => [...document.querySelectorAll(".deeds li")].some((e) => e.innerText.includes(verb) && e.innerText.includes(`+quoted(customer)+`)))`)
+			p.wait("both actions", `["mended", "replayed"].every((verb) => [...document.querySelectorAll(".deeds li")].some((e) => e.innerText.includes("Łucja Шевченко " + verb) && e.innerText.includes(`+quoted(customer)+`)))`)
 		})
 	})
 
 	t.Run("keyboard alone", func(t *testing.T) {
 		b.flow(t, url, deskWidth, deskHeight, func(p *tab) {
+			p.named()
 			p.open("")
 			p.press("?")
 			p.see("Keyboard")
@@ -108,6 +115,7 @@ func TestConsole(t *testing.T) {
 
 	t.Run("personal fields stay masked until somebody asks", func(t *testing.T) {
 		b.flow(t, url, deskWidth, deskHeight, func(p *tab) {
+			p.named()
 			p.open("letters?destination=thulium&reason=invalid")
 			p.click(".letter", "phone_number")
 			p.see("personal fields masked")
@@ -125,6 +133,7 @@ func TestConsole(t *testing.T) {
 
 	t.Run("pause and resume", func(t *testing.T) {
 		b.flow(t, url, deskWidth, deskHeight, func(p *tab) {
+			p.named()
 			p.open("")
 			p.see("virtualpos")
 			if eval[bool](p, `document.querySelectorAll(".lane .state.held").length > 0`) { // an earlier try was cut short
@@ -178,6 +187,12 @@ func TestConsole(t *testing.T) {
 			})
 		}
 	})
+}
+
+// named says who acts, as a person who was here before has.
+func (p *tab) named() {
+	p.open("")
+	eval[bool](p, `fetch("/api/v1/session", {method: "POST", headers: {"Content-Type": "application/json"}, body: '{"name":"Łucja Шевченко"}'}).then((a) => a.ok)`)
 }
 
 // listed waits for the letters of the group that was chosen.
@@ -283,6 +298,64 @@ func TestConsoleSignIn(t *testing.T) {
 		p.open("letters")
 		p.see("Sign in")
 	})
+}
+
+// What was stopped is gone on with, with the same letters and no later ones, and what
+// was discarded is taken back without what was discarded before.
+func TestConsoleGoesOn(t *testing.T) {
+	const many = 300
+	b := openBrowser(t)
+	s := set(t, "")
+	var lines bytes.Buffer
+	for i := range many {
+		fmt.Fprintf(&lines, `{"id":"c%03d","version":1,"phone":"call me","last_name":"Шевченко"}`+"\n", i)
+	}
+	s.publish(t, lines.String())
+	s.dead(t, many)
+	stop := func(p *tab) {
+		p.wait("some progress", `parseInt(document.querySelector("dialog .body p")?.innerText.match(/\d+/)?.[0]) > 0`)
+		p.click("dialog footer button", "Stop")
+		p.see("Stopped.")
+	}
+	b.flow(t, s.url, deskWidth, deskHeight, func(p *tab) {
+		p.signIn()
+		p.open("letters")
+		p.wait("how many there are", `/\d|No/.test(document.querySelector("h1").innerText)`)
+		if eval[bool](p, `document.querySelector("h1").innerText !== "300 dead letters"`) {
+			return // an earlier try was cut short
+		}
+		p.click(".top button", "Discard")
+		p.wait("the preview", `document.querySelector(".counts")?.innerText.includes("300")`)
+		p.click("dialog footer button", "Discard 300 letters")
+		p.wait("the end", `/discarded/.test(document.querySelector("dialog .notice.good")?.innerText)`)
+		p.click("dialog footer button", "Undo")
+		p.see("300 letters open again")
+	})
+	s.publish(t, `{"id":"late","version":1,"phone":"call me","last_name":"Шевченко"}`+"\n")
+	b.flow(t, s.url, deskWidth, deskHeight, func(p *tab) {
+		p.signIn()
+		p.open("letters")
+		p.wait("how many there are", `/\d|No/.test(document.querySelector("h1").innerText)`)
+		if eval[bool](p, `document.querySelector("h1").innerText !== "301 dead letters"`) {
+			return
+		}
+		p.click(".top button", "Mend")
+		p.write(`dialog .correction input`, "+48221234567")
+		p.write(`dialog input[type="number"]`, "150")
+		p.wait("the preview", `document.querySelector(".counts")?.innerText.includes("301")`)
+		s.publish(t, `{"id":"later","version":1,"phone":"call me","last_name":"Шевченко"}`+"\n")
+		s.dead(t, many+2)
+		p.click("dialog footer button", "Mend and replay 301 letters")
+		stop(p)
+		p.holds()
+		p.shoot("bulk-stopped")
+		p.click("dialog footer button", "Go on")
+		p.wait("the replay", `document.querySelector("dialog .body p")?.innerText.includes("Queueing")`)
+		stop(p)
+		p.click("dialog footer button", "Go on")
+		p.wait("the end", `/mended · 301 queued/.test(document.querySelector("dialog .notice.good")?.innerText)`)
+	})
+	s.dead(t, 1)
 }
 
 // Ten thousand letters of one bad deploy are looked through, mended and replayed

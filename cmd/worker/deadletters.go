@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -61,6 +62,17 @@ func bulkFlags(c *cobra.Command) *ops.Bulk {
 	c.Flags().Var((*rateFlag)(&b.Rate), "rate", "at most this `number` a second; absent: as fast as it goes")
 	c.Flags().StringVar(&b.Note, "note", "", "`text` that says why, for the record; no customer data")
 	return b
+}
+
+// visible is a text that others wrote, such as a customer's id, as a terminal may be
+// given it: without what moves its cursor or turns the direction of writing.
+func visible(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, s)
 }
 
 func reasons() []string {

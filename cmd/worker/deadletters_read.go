@@ -69,8 +69,8 @@ func (t *letterList) write(l *ops.Letter) error {
 	if t.lines == 0 {
 		fmt.Fprintln(t.table, "DESTINATION\tSHOP\tCUSTOMER\tVERSION\tREASON\tATTEMPTS\tAGO\tFINGERPRINT\tWHY")
 	}
-	fmt.Fprintf(t.table, "%s\t%s\t%s\t%d\t%s\t%d\t%s\t%s\t%s\n", l.Destination, l.Shop, l.Customer, l.Version, l.Reason,
-		l.Attempts, age(l.LastAt, t.now), l.Fingerprint, why(l))
+	fmt.Fprintf(t.table, "%s\t%s\t%s\t%d\t%s\t%d\t%s\t%s\t%s\n", l.Destination, visible(l.Shop), visible(l.Customer), l.Version, l.Reason,
+		l.Attempts, age(l.LastAt, t.now), l.Fingerprint, visible(why(l)))
 	if t.lines++; t.lines%100 == 0 {
 		return t.table.Flush()
 	}
@@ -139,7 +139,7 @@ func writeGroups(w io.Writer, form cli.Output, groups []ops.Group, now time.Time
 			words = g.Field + ": " + words
 		}
 		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s %s\t%s\n", g.Letters, g.Destination, g.Reason, g.Fingerprint,
-			age(g.FirstAt, now), age(g.LastAt, now), g.Example.Shop, g.Example.Customer, dash(words))
+			age(g.FirstAt, now), age(g.LastAt, now), visible(g.Example.Shop), visible(g.Example.Customer), visible(dash(words)))
 	}
 	return table.Flush()
 }
@@ -182,7 +182,7 @@ func showLetter(w io.Writer, form cli.Output, l *ops.Whole) error {
 	if form == cli.JSON {
 		return cli.WriteJSON(w, l)
 	}
-	fmt.Fprintf(w, "%s: customer %s of shop %s, version %d\n", l.Destination, l.Customer, l.Shop, l.Version)
+	fmt.Fprintf(w, "%s: customer %s of shop %s, version %d\n", l.Destination, visible(l.Customer), visible(l.Shop), l.Version)
 	fmt.Fprintf(w, "  %s after %s, first %s, last %s\n", l.Reason, count(l.Attempts, "attempt", "attempts"),
 		l.FirstAt.Format(time.RFC3339), l.LastAt.Format(time.RFC3339))
 	for _, e := range l.Errors {
@@ -190,17 +190,17 @@ func showLetter(w io.Writer, form cli.Output, l *ops.Whole) error {
 		if e.Path != "" && e.Path != e.Field {
 			from = " (from " + e.Path + ")"
 		}
-		fmt.Fprintf(w, "  %s: %s%s\n", dash(e.Field), e.Message, from)
+		fmt.Fprintf(w, "  %s: %s%s\n", visible(dash(e.Field)), visible(e.Message), visible(from))
 	}
 	if l.ProviderMessage != "" {
-		fmt.Fprintf(w, "  the provider: %s\n", l.ProviderMessage)
+		fmt.Fprintf(w, "  the provider: %s\n", visible(l.ProviderMessage))
 	}
 	fmt.Fprintf(w, "  fingerprint %s\nevent:\n", l.Fingerprint)
 	if err := showJSON(w, l.Event); err != nil {
 		return err
 	}
 	if e := l.Edit; e != nil {
-		fmt.Fprintf(w, "edit of %s by %s%s:\n", e.At.Format(time.RFC3339), dash(e.By), noted(e.Note))
+		fmt.Fprintf(w, "edit of %s by %s%s:\n", e.At.Format(time.RFC3339), visible(dash(e.By)), visible(noted(e.Note)))
 		if err := showJSON(w, e.Patch); err != nil {
 			return err
 		}

@@ -20,13 +20,13 @@ func rowWriter(w io.Writer, form cli.Output) func(*ops.Would) error {
 		if form == cli.JSON {
 			return cli.WriteJSON(w, row)
 		}
-		fmt.Fprintf(w, "%s: %s/%s version %d: %s", row.Destination, row.Shop, row.Customer, row.Version, wouldWords(row))
+		fmt.Fprintf(w, "%s: %s/%s version %d: %s", row.Destination, visible(row.Shop), visible(row.Customer), row.Version, wouldWords(row))
 		if row.Message != "" {
-			fmt.Fprintf(w, ": %s", row.Message)
+			fmt.Fprintf(w, ": %s", visible(row.Message))
 		}
 		fmt.Fprintln(w)
 		for _, e := range row.Errors {
-			fmt.Fprintf(w, "  %s: %s\n", dash(e.Field), e.Message)
+			fmt.Fprintf(w, "  %s: %s\n", visible(dash(e.Field)), visible(e.Message))
 		}
 		if row.Row != nil && row.Would == ops.WouldSend {
 			fmt.Fprintf(w, "  %s\n", row.Row)

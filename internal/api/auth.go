@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -144,6 +145,12 @@ func (s *Server) nameless(req *http.Request) string {
 // name is who acts as it may stand in the record.
 func name(given string) string {
 	given = strings.Join(strings.Fields(strings.ToValidUTF8(given, "")), " ")
+	given = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return -1
+	}, given)
 	if utf8.RuneCountInString(given) > maxName {
 		given = string([]rune(given)[:maxName])
 	}

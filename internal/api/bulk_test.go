@@ -139,6 +139,8 @@ func TestWhoActs(t *testing.T) {
 	r.ok(r.get("/session", session...)).into(t, &before)
 	session = signIn(r.post("/session", `{"name":"Zofia"}`, session...))
 	pause("Zofia", session...)
+	session = signIn(r.post("/session", `{"name":"Zo\u001b\u202efia"}`, session...)) // which a terminal would obey
+	pause("Zofia", session...)
 	r.ok(r.get("/session", session...)).into(t, &after)
 	if !after.ExpiresAt.Equal(*before.ExpiresAt) {
 		t.Errorf("another name made the session last until %v, want %v", after.ExpiresAt, before.ExpiresAt)

@@ -60,8 +60,9 @@ func problemOf(err error) *problem {
 		status = http.StatusBadRequest
 	} else if errors.Is(err, ops.ErrUnknownCustomer) {
 		status = http.StatusNotFound
-	} else if _, ok := errors.AsType[*ops.ForeignStreams](err); ok {
-		status, detail = http.StatusConflict, detail+` with {"accept":true}`
+	} else if foreign, ok := errors.AsType[*ops.ForeignStreams](err); ok {
+		status = http.StatusConflict
+		detail = foreign.Destination + " can't go on: " + foreign.Reason + `; put it back, or go on with what is there: {"accept":true}`
 	}
 	return &problem{Title: http.StatusText(status), Status: status, Detail: detail}
 }

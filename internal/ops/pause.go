@@ -41,7 +41,7 @@ const (
 type ForeignStreams struct{ Destination, Reason string }
 
 func (e *ForeignStreams) Error() string {
-	return fmt.Sprintf("%s can't go on: %s; put the stream back, or accept what is there", e.Destination, e.Reason)
+	return fmt.Sprintf("%s can't go on: %s; put it back, or go on with what is there: --accept", e.Destination, e.Reason)
 }
 
 // Resume starts a destination that a person paused, or makes one try at once

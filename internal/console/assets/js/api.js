@@ -43,12 +43,19 @@ async function call(address, options, harmless) {
 const get = async (path, options) => (await ask("GET", path, options)).json();
 const post = async (path, options) => (await ask("POST", path, options)).json();
 
+// Whoever does something says first who they are. ask gets it out of them, and
+// throws an AbortError where they would not say.
+let known = async () => {};
+export const firstAsk = (ask) => { known = ask; };
+
+const deed = async (path, options) => (await known(), post(path, options));
+
 // stream posts and hands on every line of the answer as it comes; it returns the
-// last one, which is how it ended.
+// last one, which is how it ended. A Problem beside that has it as done.
 async function stream(path, { heard = () => {}, ...options }) {
   const answer = await ask("POST", path, options);
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "", last = {};
+  let rest = "", last = {}, ended;
   for (;;) {
     const { value, done } = await reader.read().catch((err) => {
       if (err.name === "AbortError") throw err;
@@ -60,11 +67,12 @@ async function stream(path, { heard = () => {}, ...options }) {
     for (const line of lines) {
       if (!line) continue;
       last = JSON.parse(line);
+      ended ??= last.done;
       heard(last);
     }
     if (done) break;
   }
-  if (last.problem) throw new Problem(last.problem.status, last.problem.title, last.problem.detail, last.problem.errors);
+  if (last.problem) throw Object.assign(new Problem(last.problem.status, last.problem.title, last.problem.detail, last.problem.errors), { done: ended });
   if (!last.done) throw new Problem(0, "The answer was cut", "the answer was cut: what was done until then is done; do it again for the rest");
   return last.done;
 }
@@ -93,17 +101,18 @@ export const api = {
   login: (token, name) => post("session", { body: { ...(token && { token }), name } }),
   logout: () => ask("DELETE", "session"),
   past: (options) => get("destinations/history", options),
-  pause: (destination, note) => post(`destinations/${part(destination)}/pause`, { body: { note } }),
-  resume: (destination, note) => post(`destinations/${part(destination)}/resume`, { body: { note } }),
+  known: () => known(),
+  pause: (destination, note) => deed(`destinations/${part(destination)}/pause`, { body: { note } }),
+  resume: (destination, note, accept = false) => deed(`destinations/${part(destination)}/resume`, { body: { note, accept } }),
   groups: (filter, options) => get("deadletters/groups", { ...options, query: filter }),
   letters: (filter, cursor, options) => get("deadletters", { ...options, query: { ...filter, cursor, limit: 200 } }),
   letter: (id, options) => get("deadletters/show", { ...options, query: id }),
-  unmask: (id, note) => post("deadletters/unmask", { query: id, body: { note } }),
+  unmask: (id, note) => deed("deadletters/unmask", { query: id, body: { note } }),
   preview: rows,
-  act: (verb, filter, { rate, ...options }) => stream("deadletters/" + verb, { ...options, query: { ...filter, rate } }),
+  act: async (verb, filter, { rate, ...options }) => (await known(), stream("deadletters/" + verb, { ...options, query: { ...filter, rate } })),
   customer: (shop, customer, options) => get(`customers/${part(shop)}/${part(customer)}`, options),
   history: (shop, customer, options) => get(`customers/${part(shop)}/${part(customer)}/history`, options),
-  unmaskCustomer: (shop, customer, note) => post(`customers/${part(shop)}/${part(customer)}/unmask`, { body: { note } }),
+  unmaskCustomer: (shop, customer, note) => deed(`customers/${part(shop)}/${part(customer)}/unmask`, { body: { note } }),
   workers: (options) => get("workers", options),
   actions: (query, options) => get("actions", { ...options, query }),
   audit: (options) => get("audit", options),

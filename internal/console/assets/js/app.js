@@ -1,5 +1,5 @@
 // The frame: who is there, which page is shown, what lies at its side.
-import { api, Problem } from "./api.js";
+import { api, firstAsk, Problem } from "./api.js";
 import { bind, help, listen, page as keysOfPage } from "./keys.js";
 import { count } from "./words.js";
 import { h, show } from "./dom.js";
@@ -78,6 +78,11 @@ async function rename() {
   await api.login("", name).then((s) => { session = s; frame(line); }, failed);
 }
 
+firstAsk(async () => {
+  if (!session.name) await rename();
+  if (!session.name) throw new DOMException("nobody said who acts", "AbortError");
+});
+
 async function out() {
   await api.logout().catch(() => {});
   enter("You are signed out.");
@@ -93,7 +98,7 @@ function frame(l) {
         to === "letters" && dead > 0 && h("span.count", { "aria-label": `${count(dead)} open` }, dead > 9999 ? Math.floor(dead / 1000) + "k" : count(dead))))),
     h("div.foot", null,
       sign(l),
-      session.token_required ? session.name && h("div.line.who", { title: "What you do is recorded under this name" }, icon("customer"), session.name)
+      session.token_required && session.name ? h("div.line.who", { title: "What you do is recorded under this name" }, icon("customer"), session.name)
         : h("button.line.who", { type: "button", onclick: rename, title: "What you do is recorded under this name" }, icon("customer"), session.name || "Say who you are"),
       h("button.line", { type: "button", onclick: help, "aria-label": "Keyboard shortcuts" }, icon("help"), h("span.who", null, "Shortcuts"), h("kbd", null, "?")),
       session.token_required && h("button.line", { type: "button", onclick: out, "aria-label": "Sign out" }, icon("leave"), h("span.who", null, "Sign out"))));
@@ -102,7 +107,16 @@ function frame(l) {
 // address is what stands behind the #: its parts and its query.
 function address() {
   const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
-  return { parts: path.split("/").map(decodeURIComponent), query: new URLSearchParams(query) };
+  return { parts: path.split("/").map(plain), query: new URLSearchParams(query) };
+}
+
+// plain is a part as it was written; one that nobody escaped stays as it is.
+function plain(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 function route() {

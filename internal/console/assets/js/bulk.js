@@ -20,8 +20,10 @@ export function bulk(verb, { filter, total, what, example, ctx, done }) {
   const guess = example?.errors.map(source).find(Boolean);
   let changes = guess ? { [guess]: "" } : {};
   let raw = null, rawWrong = "", note = "", speed = "", replayToo = true;
-  let seen = null, wrong = "", running = null, ended = null, over = false, asked;
-  const stop = new AbortController();
+  let seen = null, wrong = "", running = null, over = false, asked, stop;
+  // What is done of it: the step that is under way, how it began, what became of all.
+  let step = 0, begun = null, ended = {}, unsure = false, more = false;
+  const runs = new Set();
 
   const body = () => verb === "edit" ? { patch: raw ? raw.value : patch(changes), note } : { note };
   const ready = () => verb !== "edit" || !rawWrong && Object.keys(body().patch ?? {}).length > 0;
@@ -44,23 +46,44 @@ export function bulk(verb, { filter, total, what, example, ctx, done }) {
     d.redraw();
   }
 
+  // select keeps to the letters of the preview. A replay goes on where it was cut
+  // short; what was mended or discarded before is not open, or not changed, again.
+  const select = () => begun?.run && running.verb === verbs.replay ? { resume: begun.run } : { ...filter, up_to: seen.done.up_to };
+
+  function heard(l) {
+    if (l.began) begun = l.began;
+    if (l.progress) running.done = l.progress.done, d.redraw();
+  }
+
+  function tally({ done, did }, result) {
+    ended[done] = (result.queued_before ?? ended[done] ?? 0) + (result[did] ?? 0);
+    if (result.queued_before) unsure = false;
+    for (const k of ["refused", "moved"]) ended[k] = (ended[k] ?? 0) + (result[k] ?? 0);
+    if (result.run) runs.add(result.run);
+  }
+
   async function run() {
-    running = { done: 0, verb: v };
-    wrong = "";
-    d.redraw();
-    const heard = (l) => { if (l.progress) running.done = l.progress.done, d.redraw(); };
     try {
-      const first = await api.act(verb, filter, { body: body(), rate: speed, signal: stop.signal, heard });
-      ended = { [v.done]: first[v.did] ?? 0, refused: first.refused ?? 0, moved: first.moved ?? 0 };
-      if (verb === "edit" && replayToo && first.edited) {
-        running = { done: 0, verb: verbs.replay };
+      await api.known();
+    } catch {
+      return;
+    }
+    const steps = verb === "edit" && replayToo ? ["edit", "replay"] : [verb];
+    stop = new AbortController();
+    over = more = false, wrong = "";
+    try {
+      for (; step < steps.length; step++, begun = null) {
+        running = { done: 0, verb: verbs[steps[step]] };
         d.redraw();
-        const second = await api.act("replay", filter, { body: { note }, rate: speed, signal: stop.signal, heard });
-        ended.queued = second.queued ?? 0;
+        if (steps[step] !== verb && !ended.mended) continue; // nothing was mended
+        tally(running.verb, await api.act(steps[step], select(), { body: steps[step] === "edit" ? body() : { note }, rate: speed, signal: stop.signal, heard }));
       }
     } catch (err) {
-      if (err.name === "AbortError") wrong = "Stopped. What was done until then is done.";
-      else wrong = err.message;
+      // What is known of a part that told no end is how far it was.
+      tally(running.verb, err.done ?? { [running.verb.did]: running.done, run: begun?.run });
+      unsure ||= !err.done;
+      more = !(err.status >= 400 && err.status < 500);
+      wrong = err.name === "AbortError" ? "Stopped. What was done until then is done." : err.message;
     }
     running = null, over = true;
     d.redraw();
@@ -137,16 +160,17 @@ export function bulk(verb, { filter, total, what, example, ctx, done }) {
     }
     return [
       wrong && h("p.notice.fail", { role: "alert" }, wrong),
-      ended && h("p.notice.good", { role: "status" }, Object.entries(ended).filter(([k, n]) => n || k === v.done).map(([k, n]) => `${count(n)} ${k === "refused" ? verb === "edit" ? "left as they were, since they would stay invalid" : "not queued" : k === "moved" ? "had got another end meanwhile" : k}`).join(" · ") + "."),
-      ended?.queued > 0 && h("p.soft", null, "They are sent at the destination's own pace. The list empties as they get through."),
+      Object.keys(ended).length > 0 && h("p.notice", { role: "status", "class": wrong ? "" : "good" }, unsure && "At least: ", Object.entries(ended).filter(([k, n]) => n || k === v.done).map(([k, n]) => `${count(n)} ${k === "refused" ? verb === "edit" ? "left as they were, since they would stay invalid" : "not queued" : k === "moved" ? "had got another end meanwhile" : k}`).join(" · ") + "."),
+      ended.queued > 0 && h("p.soft", null, "They are sent at the destination's own pace. The list empties as they get through."),
     ];
   }
 
   function foot(self) {
     if (running) return h("button.button", { type: "button", onclick: () => stop.abort() }, "Stop");
     if (over) return [
-      verb === "discard" && ended?.discarded > 0 && h("button.button", { type: "button", onclick: () => { self.close(); api.act("undo", filter, {}).then((u) => { toast(`${many(u.restored ?? 0, "letter")} open again.`); done(); }, ctx.failed); } }, icon("undo"), "Undo"),
-      h("button.button.main", { type: "button", onclick: () => self.close() }, "Close")];
+      runs.size > 0 && verb === "discard" && h("button.button", { type: "button", onclick: () => { self.close(); undo().then(done, ctx.failed); } }, icon("undo"), "Undo"),
+      h("button.button", { type: "button", "class": more ? "" : "main", onclick: () => self.close() }, "Close"),
+      more && h("button.button.main", { type: "button", onclick: run }, "Go on")];
     const would = seen?.done.would ?? {};
     const n = { replay: seen?.done.selected, edit: (seen?.done.selected ?? 0) - (would.refuse ?? 0), discard: seen?.done.selected }[verb];
     return [
@@ -156,8 +180,15 @@ export function bulk(verb, { filter, total, what, example, ctx, done }) {
     ];
   }
 
+  // undo opens just what was discarded here.
+  async function undo() {
+    let n = 0;
+    for (const run of runs) n += (await api.act("undo", { run }, {})).restored;
+    toast(`${many(n, "letter")} open again.`);
+  }
+
   const d = dialog(`${v.name} dead letters`, draw, { wide: true });
-  d.ended.then(() => { stop.abort(); asked?.abort(); });
+  d.ended.then(() => { stop?.abort(); asked?.abort(); });
   ctx.signal.addEventListener("abort", () => d.close());
   preview();
 }

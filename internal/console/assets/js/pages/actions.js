@@ -8,8 +8,8 @@ import { icon } from "../icons.js";
 export const title = "Actions";
 
 const verbs = {
-  replay: { name: "replayed", icon: "replay" }, edit: { name: "mended", icon: "mend" }, discard: { name: "discarded", icon: "discard" }, undo: { name: "opened again", icon: "undo" },
-  unmask: { name: "looked at personal fields of", icon: "eye" }, pause: { name: "paused", icon: "pause" }, resume: { name: "resumed", icon: "resume" },
+  replay: { name: "replayed", icon: "replay" }, replayed: { name: "queued", icon: "replay" }, edit: { name: "mended", icon: "mend" }, discard: { name: "discarded", icon: "discard" }, undo: { name: "opened again", icon: "undo" },
+  unmask: { name: "looked at personal fields of", icon: "eye" }, accept: { name: "accepted other streams for", icon: "resume" }, pause: { name: "paused", icon: "pause" }, resume: { name: "resumed", icon: "resume" },
   backfill: { name: "backfilled", icon: "replay" }, forget: { name: "forgot", icon: "discard" }, remove: { name: "removed", icon: "discard" },
 };
 
@@ -60,10 +60,21 @@ export function open(ctx) {
     const v = verbs[a.verb] ?? { name: a.verb, icon: "actions" };
     return h("li", null, h("span.sign", null, icon(v.icon)),
       h("div", null,
-        h("p", null, h("strong", null, a.by || "somebody"), ` ${v.name} `, object(a)),
+        h("p", null, h("strong", null, a.by || "somebody"), ` ${v.name} `, object(a), a.verb === "replayed" && !a.complete && ", when it was cut short"),
         a.note && h("p.soft", null, `“${a.note}”`)),
       h("time.soft.small", { datetime: a.at, title: whenOf(a.at) }, `${timeOf(a.at)} · ${ago(a.at)}`),
-      a.verb === "discard" && a.customer ? h("button.button.small", { type: "button", onclick: () => undo(a) }, icon("undo"), "Undo") : h("span"));
+      a.verb === "replayed" && !a.complete && a === list.find((b) => b.run === a.run) ? h("button.button.small", { type: "button", onclick: () => goOn(a) }, icon("replay"), "Go on")
+        : a.verb === "discard" && a.customer ? h("button.button.small", { type: "button", onclick: () => undo(a) }, icon("undo"), "Undo") : h("span"));
+  }
+
+  async function goOn(a) {
+    try {
+      const done = await api.act("replay", { resume: a.run }, { body: {} });
+      toast(`${count(done.queued)} more letters queued.`);
+    } catch (err) {
+      ctx.failed(err);
+    }
+    load(true);
   }
 
   async function undo(a) {
@@ -86,6 +97,7 @@ export function open(ctx) {
 function object(a) {
   const at = a.destination && a.destination !== "-" ? ` at ${a.destination}` : "";
   if (a.customer) return [h("a", { href: `#/customer/${encodeURIComponent(a.shop)}/${encodeURIComponent(a.customer)}` }, h("span.mono", null, a.customer)), ` of ${a.shop}${at}`, a.reason ? h("span.soft", null, ` (${reasonName(a.reason)})`) : null];
+  if (a.verb === "replayed") return [`${count(a.queued)} letters`, at];
   if (a.filter) {
     const f = Object.entries(a.filter).filter(([k, v]) => v && k !== "destination").map(([k, v]) => `${k} ${k === "reason" ? reasonName(v) : v}`);
     const n = a.queued ?? a.edited ?? a.discarded;

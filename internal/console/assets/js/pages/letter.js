@@ -16,6 +16,8 @@ export function open(ctx) {
   const [destination, shop, customer] = ctx.parts;
   const id = { destination, shop, customer };
   const near = around(id);
+  // seen is the letter that a person looks at, and no later one of the customer.
+  const seen = () => ({ ...id, up_to: letter.up_to });
   let letter, gone = "", grant, verdict, checking = false, busy = false, fate = null;
   let changes = {}, raw = null, rawWrong = "", extra = [], all = false;
 
@@ -52,8 +54,8 @@ export function open(ctx) {
     timer = setTimeout(async () => {
       try {
         const { rows } = changed()
-          ? await api.preview("edit", id, 1, { body: { patch: made() }, signal, grant })
-          : await api.preview("replay", id, 1, { signal, grant });
+          ? await api.preview("edit", seen(), 1, { body: { patch: made() }, signal, grant })
+          : await api.preview("replay", seen(), 1, { signal, grant });
         verdict = rows[0] ?? { would: "moved" };
       } catch (err) {
         if (err.name === "AbortError") return;
@@ -85,6 +87,7 @@ export function open(ctx) {
       await doing();
     } catch (err) {
       if (err.errors?.length) verdict = { would: "refuse", errors: err.errors };
+      if (err.status === 404) await load();
       ctx.failed(err);
     }
     busy = false;
@@ -94,7 +97,7 @@ export function open(ctx) {
   const mend = (andReplay) => act(async () => {
     if (rawWrong) return;
     if (changed()) {
-      const done = await api.act("edit", id, { body: { patch: made() }, signal: ctx.signal, grant });
+      const done = await api.act("edit", seen(), { body: { patch: made() }, signal: ctx.signal, grant });
       if (!done.edited) return check();
       changes = {}, raw = null, extra = [];
       letter = await api.letter(id, { signal: ctx.signal, grant });
@@ -107,7 +110,7 @@ export function open(ctx) {
   });
 
   const takeBack = () => act(async () => {
-    await api.act("edit", id, { body: { patch: null }, signal: ctx.signal });
+    await api.act("edit", seen(), { body: { patch: null }, signal: ctx.signal });
     letter = await api.letter(id, { signal: ctx.signal, grant });
     toast("The correction is taken back.");
     check();
@@ -115,7 +118,7 @@ export function open(ctx) {
 
   async function replayNow() {
     const before = letter.last_at;
-    const done = await api.act("replay", id, { signal: ctx.signal });
+    const done = await api.act("replay", seen(), { signal: ctx.signal });
     if (!done.queued) return load();
     fate = { state: "queued", since: Date.now() };
     draw();
@@ -160,7 +163,7 @@ export function open(ctx) {
     });
     if (note === undefined) return;
     await act(async () => {
-      await api.act("discard", id, { body: { note }, signal: ctx.signal });
+      await api.act("discard", seen(), { body: { note }, signal: ctx.signal });
       toast(`The letter of ${customer} is discarded.`, {
         action: "Undo", onaction: () => api.act("undo", id, {}).then(() => { toast("It is open again."); ctx.go(letterAddress(id)); }, ctx.failed),
       });

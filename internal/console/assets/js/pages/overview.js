@@ -130,5 +130,17 @@ async function pause(d, ctx) {
 }
 
 async function resume(d, ctx) {
-  await api.resume(d.name, "").then(() => toast(d.state === "paused" ? `${d.name} goes on.` : `${d.name} tries again at once.`), ctx.failed);
+  await api.resume(d.name, "").then(() => toast(d.state === "paused" ? `${d.name} goes on.` : `${d.name} tries again at once.`),
+    (err) => err.status === 409 ? accept(d, ctx) : ctx.failed(err));
+}
+
+// accept is for streams that are not those of before: no try ends that.
+async function accept(d, ctx) {
+  const note = await ask(`Go on with what is there at ${d.name}?`, {
+    says: [h("p", null, h("span.mono", null, d.reason)),
+      h("p", null, "Put the stream back if you can. Otherwise all customers are read anew and held against the ledger, and those that it does not know are created at the provider, once more where it has them.")],
+    label: "Why (recorded)", required: true, action: "Accept and go on", look: "bad main",
+  });
+  if (note === undefined) return;
+  await api.resume(d.name, note, true).then(({ accepted }) => toast(accepted ? `${d.name} goes on, and reads all customers anew.` : `The streams of ${d.name} are those of before.`), ctx.failed);
 }
