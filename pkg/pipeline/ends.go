@@ -68,13 +68,17 @@ func (d *Destination) conclude(c *customer, word string, o *sinks.Outcome) {
 	at.settled.Edit = r.sentAs()
 	switch s := c.entry.Settled; {
 	case r.cause == Replay || c.buried:
-		c.end.closeLetter = true
+		c.end.closeUpTo = r.mark.Seq
+		if s != nil {
+			c.end.closeUpTo = max(r.mark.Seq, s.Seq)
+		}
 	case s == nil:
-	case letterAfter(s, r):
-		at.settled.Reason = letterOpen
-	case s.Outcome == ledger.Dead || s.Reason == letterOpen || s.Edit != at.settled.Edit: // what was corrected is over
-		c.end.closeLetter = true
+	case s.Outcome == ledger.Dead && s.Seq > r.mark.Seq:
+		entry.Settled = lastInStream(&entry, s)
+	case s.Outcome == ledger.Dead || s.Edit != at.settled.Edit: // what was corrected is over
+		c.end.closeUpTo = r.mark.Seq
 	}
+	c.end.outcome = word
 	c.end.kind, c.end.entry, c.end.erase = final, entry, r.delete && word != ledger.Dead
 	d.settle(c)
 }
@@ -176,7 +180,7 @@ func (d *Destination) bury(c *customer, why *death) {
 	if r.outside {
 		mark.Version, left = c.outOfOrder(left)
 	}
-	c.end.kind = final
+	c.end.kind, c.end.outcome = final, ledger.Dead
 	c.end.letter = d.letter(c, why, now)
 	if s := c.entry.Settled; s != nil && s.Outcome == ledger.Dead && s.Seq == r.mark.Seq {
 		c.end.letter.FirstAt = time.Time{} // it was there before, and comes back

@@ -327,19 +327,29 @@ func (w fakeLetters) Open(_ context.Context, l *deadletter.Letter) error {
 	return cmp.Or(before, after)
 }
 
-func (w fakeLetters) Close(_ context.Context, k ledger.Key, but string) error {
+func (w fakeLetters) Close(_ context.Context, k ledger.Key, end ledger.Settled) error {
 	before, after := w.trouble()
-	if before == nil {
-		w.mu.Lock()
-		delete(w.letters, k)
-		for id := range w.edits[k] {
-			if id != but {
-				delete(w.edits[k], id)
-			}
-		}
-		w.mu.Unlock()
+	if before != nil {
+		return before
 	}
-	return cmp.Or(before, after)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if l := w.letters[k]; l != nil {
+		newer := l.Seq > end.Seq
+		if l.Ordered() {
+			newer = (ledger.Mark{Version: l.Version, Seq: l.Seq}).Compare(ledger.Mark{Version: end.Version, Seq: end.Seq}) > 0
+		}
+		if newer {
+			return after
+		}
+	}
+	delete(w.letters, k)
+	for id := range w.edits[k] {
+		if id != end.Edit {
+			delete(w.edits[k], id)
+		}
+	}
+	return after
 }
 
 func (w fakeLetters) Edit(_ context.Context, k ledger.Key, id string) (*deadletter.Edit, error) {

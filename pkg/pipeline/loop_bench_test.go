@@ -32,10 +32,10 @@ func (w *instant) Fetch(ctx context.Context, _ int) ([]Message, error) {
 	return lent, nil
 }
 
-func (w *instant) Limits() sinks.Limits                            { return sinks.Limits{} }
-func (w *instant) Render(*events.Event) (Rendered, error)          { return w.row, nil }
-func (w *instant) Open(context.Context, *deadletter.Letter) error  { return nil }
-func (w *instant) Close(context.Context, ledger.Key, string) error { return nil }
+func (w *instant) Limits() sinks.Limits                                    { return sinks.Limits{} }
+func (w *instant) Render(*events.Event) (Rendered, error)                  { return w.row, nil }
+func (w *instant) Open(context.Context, *deadletter.Letter) error          { return nil }
+func (w *instant) Close(context.Context, ledger.Key, ledger.Settled) error { return nil }
 func (w *instant) Edit(context.Context, ledger.Key, string) (*deadletter.Edit, error) {
 	return nil, nil
 }

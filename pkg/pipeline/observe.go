@@ -68,7 +68,7 @@ func (c *Counts) ended(end *settlement, loans []loan) {
 	} else {
 		c.Superseded += n - 1 // events in whose place this one was read
 	}
-	switch end.entry.Settled.Outcome {
+	switch end.outcome {
 	case ledger.Delivered:
 		c.Delivered++
 	case ledger.Unchanged:

@@ -15,11 +15,13 @@ func (c *customer) outOfOrder(left *ledger.Pending) (int64, *ledger.Pending) {
 	return min(ended.Top().Version, waits.Version-1), &waits
 }
 
-// letterOpen is the reason of an end beside which the letter of an event is open that
-// came after it in the stream and has no place in the order of versions.
-const letterOpen = "letter_open"
-
-// letterAfter reports whether the open letter is of an event that came after the row.
-func letterAfter(s *ledger.Settled, r *row) bool {
-	return s.Outcome == ledger.Dead && s.Seq > r.mark.Seq || s.Reason == letterOpen && s.Version == r.mark.Version && s.Seq == r.mark.Seq
+// lastInStream is the end to note where a row ends after an event that came later in
+// the stream and has no place in the order of versions: that event's letter stays
+// open, as if they had ended in the stream's order.
+func lastInStream(e *ledger.Entry, later *ledger.Settled) *ledger.Settled {
+	last := *later
+	if e.Pending == nil || e.Pending.Seq == 0 { // else it has to stay below what is pending
+		last.Version = max(last.Version, e.Settled.Version)
+	}
+	return &last
 }

@@ -38,7 +38,10 @@ func TestUnreadableEventLeavesWhatWaits(t *testing.T) {
 					t.Errorf("version 7 waits no more: %+v beside %+v", e.Pending, e.Settled)
 				}
 				r.wait(2 * time.Hour)
-				r.wantOutcome("a", "delivered 7")
+				if h := r.entry("a").Held; h == nil || h.Seq != 1 {
+					t.Errorf("the provider holds %+v, want version 7", h)
+				}
+				r.wantOutcome("a", "dead 7")
 				r.wantLetter("a", "undecodable")
 				r.changed("a", 8, "")
 				r.wait(time.Minute)

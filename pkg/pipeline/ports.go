@@ -87,9 +87,9 @@ type Letters interface {
 	// Open stores the letter and returns once it is stored. One without FirstAt
 	// comes back after a replay: it keeps that of the letter which is open.
 	Open(ctx context.Context, letter *deadletter.Letter) error
-	// Close removes the open letter of key, if there is one, and all edits of it
-	// but the one with the id given.
-	Close(ctx context.Context, key ledger.Key, but string) error
+	// Close removes the letter of key that an end closes, if there is one, and all edits
+	// of it but the one that the end names. A letter of something newer stays.
+	Close(ctx context.Context, key ledger.Key, end ledger.Settled) error
 	// Edit returns a person's correction by its id; nil: it is not kept.
 	Edit(ctx context.Context, key ledger.Key, id string) (*deadletter.Edit, error)
 }

@@ -11,14 +11,15 @@ import (
 // settlement is an end on its way into the stores. The order is always: dead
 // letter, ledger, wake-up or the letter's removal; then the messages are settled.
 type settlement struct {
-	kind        endKind
-	entry       ledger.Entry
-	letter      *deadletter.Letter // to store before the ledger is written
-	closeLetter bool               // an open letter is to go, its customer having got through
-	erase       bool               // a deletion has ended
-	wake        time.Time          // to be woken then; zero: not
-	batch       *batch             // whose journal slot this resolves; nil: none
-	taken       bool               // the provider took the row: whatever else happens, this is to be known
+	kind      endKind
+	entry     ledger.Entry
+	letter    *deadletter.Letter // to store before the ledger is written
+	outcome   string             // of the row
+	closeUpTo uint64             // an open letter of an event up to this is to go, its customer having got through; 0: none
+	erase     bool               // a deletion has ended
+	wake      time.Time          // to be woken then; zero: not
+	batch     *batch             // whose journal slot this resolves; nil: none
+	taken     bool               // the provider took the row: whatever else happens, this is to be known
 }
 
 type endKind uint8
@@ -141,7 +142,7 @@ func (d *Destination) rebase(c *customer) {
 	case c.end.kind == marked && !overtaken:
 		ours.Held, ours.Settled = theirs.Held, theirs.Settled
 	case c.end.taken && !overtaken:
-		if ours.Settled.Outcome == ledger.Skipped {
+		if c.end.outcome == ledger.Skipped {
 			ours.Held = theirs.Held
 		}
 	default:
@@ -164,10 +165,11 @@ func (d *Destination) afterWrite(c *customer) {
 		wakeups := []Wakeup{{Key: c.key, At: c.end.wake, Cause: Retry, Force: c.flight.force}}
 		c.end.wake = time.Time{}
 		d.effect("store the wake-up", func(ctx context.Context) error { return d.Alarm.Set(ctx, wakeups) }, func() { d.afterWrite(c) })
-	case c.end.closeLetter:
-		c.end.closeLetter, c.buried = false, false
-		but := c.entry.Settled.Edit
-		d.effect("remove the dead letter", func(ctx context.Context) error { return d.Letters.Close(ctx, c.key, but) }, func() { d.afterWrite(c) })
+	case c.end.closeUpTo > 0:
+		end := *c.entry.Settled
+		end.Seq = c.end.closeUpTo
+		c.end.closeUpTo, c.buried = 0, false
+		d.effect("remove the dead letter", func(ctx context.Context) error { return d.Letters.Close(ctx, c.key, end) }, func() { d.afterWrite(c) })
 	case c.end.erase:
 		c.end.erase = false
 		d.deleted(c, c.flight.mark, func() { d.afterWrite(c) })

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/custsync/custsync/pkg/ledger"
 	"github.com/custsync/custsync/pkg/pipeline"
 	"github.com/nats-io/nats.go"
 )
@@ -58,16 +57,6 @@ func (a *Alarm) Set(ctx context.Context, wakeups []pipeline.Wakeup) error {
 	}
 	if err != nil {
 		return fmt.Errorf("set wake-ups: %w", err)
-	}
-	return nil
-}
-
-// Cancel removes the wake-up of a customer, whether its time has come or not.
-func (a *Alarm) Cancel(ctx context.Context, key ledger.Key) error {
-	for _, prefix := range []string{schedulePrefix, wakePrefix} {
-		if err := a.streams.purge(ctx, Wakeups, prefix+a.destination+"."+key, 0); err != nil {
-			return fmt.Errorf("cancel a wake-up: %w", err)
-		}
 	}
 	return nil
 }

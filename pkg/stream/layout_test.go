@@ -208,7 +208,7 @@ func TestBacklogCounts(t *testing.T) {
 	check(1, time.Time{})
 }
 
-func TestForgetAndErase(t *testing.T) {
+func TestErase(t *testing.T) {
 	_, s := open(t, Config{Partitions: 1})
 	ctx := testContext(t)
 	l := openLedger(t, s)
@@ -229,13 +229,6 @@ func TestForgetAndErase(t *testing.T) {
 	}
 	if n, err := s.count(ctx, DeadLetters, ">"); err != nil || n != 2 {
 		t.Errorf("got %d messages and error %v, want the other customer's letter and row", n, err)
-	}
-	if err := s.Forget(ctx, "d", "0.acme.c"); err != nil {
-		t.Fatal(err)
-	}
-	found, err := l.Get(ctx, []string{"0.acme.c", "0.acme.other"})
-	if err != nil || found[0].Revision != 0 || found[1].Revision == 0 {
-		t.Errorf("got %+v and error %v, want the first forgotten", found, err)
 	}
 }
 

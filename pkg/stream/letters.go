@@ -8,7 +8,6 @@ import (
 
 	"github.com/custsync/custsync/pkg/deadletter"
 	"github.com/custsync/custsync/pkg/events"
-	"github.com/custsync/custsync/pkg/ledger"
 	"github.com/custsync/custsync/pkg/pipeline"
 	"github.com/nats-io/nats.go"
 )
@@ -92,28 +91,6 @@ func (l *Letters) store(ctx context.Context, m *nats.Msg) error {
 		}
 		return a.err()
 	}
-}
-
-// Close removes the open letter of a customer, if there is one, its row, and its
-// edits but the one named. The letter goes last: what is left of a removal that
-// is cut short can be seen and removed again.
-func (l *Letters) Close(ctx context.Context, key ledger.Key, but string) error {
-	_, tail, _ := strings.Cut(key, ".")
-	shop, customer, ok := strings.Cut(tail, ".")
-	if !ok || strings.ContainsAny(tail, "*>") {
-		return fmt.Errorf("close a dead letter: %q is no key", key)
-	}
-	tail = l.subjectTail(shop, customer)
-	err := l.dropEdits(ctx, tail, but)
-	for _, prefix := range []string{rowsPrefix, lettersPrefix} {
-		if err == nil {
-			err = l.streams.purge(ctx, DeadLetters, prefix+tail, 0)
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("close a dead letter: %w", err)
-	}
-	return nil
 }
 
 // Get returns the stored letter of a customer with its row; nil if there is none.

@@ -41,13 +41,13 @@ func TestEditsAreKeptByTheirIDs(t *testing.T) {
 		}
 		return e != nil
 	}
-	if err := letters.Close(ctx, a, "TWO"); err != nil {
+	if err := letters.Close(ctx, a, ledger.Settled{Version: 9, Edit: "TWO"}); err != nil {
 		t.Fatal(err)
 	}
 	if there(a, "ONE") || !there(a, "TWO") || !there(b, "ONE") {
 		t.Error("after Close but for one: want just that one, and the other customer's")
 	}
-	if err := letters.Close(ctx, a, ""); err != nil {
+	if err := letters.Close(ctx, a, ledger.Settled{Version: 9}); err != nil {
 		t.Fatal(err)
 	}
 	if there(a, "TWO") || !there(b, "ONE") {

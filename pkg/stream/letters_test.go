@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/custsync/custsync/pkg/deadletter"
+	"github.com/custsync/custsync/pkg/ledger"
 	"github.com/custsync/custsync/pkg/sinks"
 	"github.com/nats-io/nats.go"
 )
@@ -47,7 +48,7 @@ func TestLettersOpenGetClose(t *testing.T) {
 	if err := letters.Open(testContext(t), other); err != nil {
 		t.Fatal(err)
 	}
-	if err := letters.Close(testContext(t), k, ""); err != nil {
+	if err := letters.Close(testContext(t), k, ledger.Settled{Version: 7, Seq: want.Seq, Outcome: ledger.Delivered}); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := letters.Get(testContext(t), "acme", "a=2Eb"); got != nil || err != nil {
@@ -60,7 +61,7 @@ func TestLettersOpenGetClose(t *testing.T) {
 	if got := stream.CachedInfo().State.Msgs; got != 2 {
 		t.Errorf("after Close: got %d messages in the stream, want the other letter and its row", got)
 	}
-	if err := letters.Close(testContext(t), k, ""); err != nil {
+	if err := letters.Close(testContext(t), k, ledger.Settled{Version: 7, Seq: want.Seq, Outcome: ledger.Delivered}); err != nil {
 		t.Errorf("closing what is closed: %v", err)
 	}
 }

@@ -11,15 +11,6 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Forget removes what the ledger knows of a customer at a destination, so that
-// any version may be delivered next. Its wake-up goes with it.
-func (s *Streams) Forget(ctx context.Context, destination string, key ledger.Key) error {
-	if err := s.purge(ctx, ledgerStream, ledgerPrefix+destination+"."+key, 0); err != nil {
-		return fmt.Errorf("forget a customer: %w", err)
-	}
-	return s.Alarm(destination).Cancel(ctx, key)
-}
-
 // Erase removes a customer's states before its tombstone, and what the
 // destinations keep of it: dead letters, request rows and wake-ups. The ledger
 // keeps the versions, without which an old event could bring the customer back.
