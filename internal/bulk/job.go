@@ -63,9 +63,10 @@ type Job struct {
 	Progress *Progress       // nil: the job can't be resumed
 	Refused  func(r Refusal) // told of each refusal; nil: nobody
 
-	lines  atomic.Int64
-	window window
-	cancel context.CancelCauseFunc // ends reading
+	lines     atomic.Int64
+	window    window
+	unwritten bool                    // refused lines that left the window could not be written
+	cancel    context.CancelCauseFunc // ends reading
 }
 
 // LastLine returns the last line that came to its end. Call it after Run.
@@ -264,9 +265,13 @@ func (j *Job) settleRegularly(ctx context.Context) error {
 func (j *Job) settle() error {
 	j.window.settling.Lock()
 	defer j.window.settling.Unlock()
+	if j.unwritten {
+		return nil // it was told, and progress would pass the lines
+	}
 	now, list := j.window.settled()
 	size, err := j.Refusals.write(list)
 	if err != nil {
+		j.unwritten = true
 		return fmt.Errorf("write refused lines: %w", err)
 	}
 	now.RefusedBytes = size

@@ -366,6 +366,28 @@ func TestRefusalsGoOn(t *testing.T) {
 	}
 }
 
+// Where refused lines find no room, progress stays before them.
+func TestNoRoomForRefusals(t *testing.T) {
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip(err)
+	}
+	dir := t.TempDir()
+	job := &Job{Refusals: &Refusals{Path: "/dev/full"}, Progress: &Progress{Path: filepath.Join(dir, "progress")}}
+	if _, err := job.begin(); err != nil {
+		t.Fatal(err)
+	}
+	for line := range 2 {
+		at := intake.Position{Line: line + 1, Offset: int64(line+1) * 2}
+		job.refuse(job.window.add(intake.Record{Line: line + 1, End: at}), []byte("?"), errBroken)
+		if err := job.settle(); errors.Is(err, syscall.ENOSPC) != (line == 0) {
+			t.Errorf("line %d: got %v, want once that there is no room", line+1, err)
+		}
+	}
+	if state, err := job.Progress.load(); err != nil || state.At.Line > 0 || state.Totals.Refused > 0 {
+		t.Errorf("got %+v and %v, want to go on at the first line", state, err)
+	}
+}
+
 // Refused lines may be sent nowhere, or through a link: what is no file of refused
 // lines stays what it was.
 func TestRefusalsLeaveWhatIsNoFile(t *testing.T) {
