@@ -22,13 +22,8 @@ func faults() []*fault {
 			begin: func(ctx context.Context, c *cluster, b *blow) error { return c.workers[b.target].kill(ctx) },
 			end:   func(ctx context.Context, c *cluster, b *blow) error { return c.workers[b.target].Start(ctx) }},
 		{name: "SIGTERM of", on: aWorker, least: time.Second, most: 3 * time.Second,
-			begin: func(ctx context.Context, c *cluster, b *blow) error { return c.workers[b.target].signal(ctx, "TERM") },
-			end: func(ctx context.Context, c *cluster, b *blow) error {
-				if err := c.workers[b.target].awaitEnd(ctx); err != nil {
-					return err
-				}
-				return c.workers[b.target].Start(ctx)
-			}},
+			begin: func(ctx context.Context, c *cluster, b *blow) error { return c.workers[b.target].end(ctx) },
+			end:   func(ctx context.Context, c *cluster, b *blow) error { return c.workers[b.target].Start(ctx) }},
 		{name: "SIGSTOP and SIGCONT of", on: aWorker, least: time.Second, most: 7 * time.Second,
 			begin: func(ctx context.Context, c *cluster, b *blow) error { return c.workers[b.target].signal(ctx, "STOP") },
 			end:   func(ctx context.Context, c *cluster, b *blow) error { return c.workers[b.target].signal(ctx, "CONT") }},

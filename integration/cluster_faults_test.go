@@ -176,8 +176,7 @@ func (s *step) leads() *box {
 func (s *step) workerMoves() {
 	ctx, w := s.t.Context(), s.workers[0]
 	for _, other := range s.workers[1:] {
-		s.must(other.signal(ctx, "TERM"))
-		s.must(other.awaitEnd(ctx))
+		s.must(other.end(ctx))
 	}
 	for only := range nodes {
 		for i, bus := range s.buses {
@@ -244,8 +243,7 @@ func (s *step) diskIsLost() {
 
 func (s *step) rollingRestart() {
 	for _, node := range s.nodes {
-		s.must(node.signal(s.t.Context(), "TERM"))
-		s.must(node.awaitEnd(s.t.Context()))
+		s.must(node.end(s.t.Context()))
 		s.publish()
 		s.must(node.Start(s.t.Context()))
 		s.leads()

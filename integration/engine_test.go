@@ -176,14 +176,24 @@ func (b *box) signal(ctx context.Context, name string) error {
 	return err
 }
 
-// awaitEnd waits until the container's process has ended.
-func (b *box) awaitEnd(ctx context.Context) error {
+// end asks the container's process to end, and waits until it has. It is asked
+// again after a while: a container's first process, when it has only just begun
+// and listens to no signals yet, never hears of one.
+func (b *box) end(ctx context.Context) error {
+	const heard = 20 * time.Second
+	var asked time.Time
 	return eventually(ctx, func(ctx context.Context) error {
 		state, err := b.State(ctx)
-		if err == nil && state.Running {
-			err = fmt.Errorf("%s runs still", b.name)
+		if err != nil || !state.Running {
+			return err
 		}
-		return err
+		if time.Since(asked) > heard {
+			asked = time.Now()
+			if err := b.signal(ctx, "TERM"); err != nil {
+				return err
+			}
+		}
+		return fmt.Errorf("%s runs still", b.name)
 	})
 }
 
