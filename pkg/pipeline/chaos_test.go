@@ -222,7 +222,7 @@ func TestAnyScheduleOfFaults(t *testing.T) {
 
 // Schedules that once showed something that was mended since.
 func TestSchedulesThatFailedOnce(t *testing.T) {
-	for _, seed := range []uint64{1533, 2578, 2631, 4608, 4805} {
+	for _, seed := range []uint64{1533, 2578, 2631, 4608, 4805, 10347} {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { runSchedule(t, seed, true) })
 		})

@@ -149,12 +149,31 @@ func (d *Destination) doubt(c *customer, b *batch, over bool) {
 // schedule hands a row to a wake-up: pending into the ledger, the wake-up
 // stored, then its messages are settled.
 func (d *Destination) schedule(c *customer, until time.Time) {
+	if c.flight.delete {
+		d.takeAlong(c)
+	}
 	c.end.kind, c.end.entry = handed, c.entry
 	// Never the zero time, of which no wake-up would come.
 	until = later(later(until, time.Now()), d.arriving(c))
 	c.end.entry.Pending = d.pending(c, until)
 	c.end.wake = until
 	d.settle(c)
+}
+
+// takeAlong hands what follows a deletion to its wake-up too, which reads the newest
+// state: alone it would only bring the deletion back.
+func (d *Destination) takeAlong(c *customer) {
+	r := c.flight
+	for p := &c.rows; *p != nil; {
+		q := *p
+		if q.outside {
+			p = &q.next
+			continue
+		}
+		r.loans, r.force = append(r.loans, q.loans...), r.force || q.force
+		d.used -= q.size()
+		*p, q.next = q.next, nil
+	}
 }
 
 func (d *Destination) pending(c *customer, next time.Time) *ledger.Pending {

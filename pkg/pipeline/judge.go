@@ -87,7 +87,7 @@ func (d *Destination) decide(c *customer) decision {
 		}
 		return bury
 	}
-	if r.cause == Retry && !r.force && !e.Waits() {
+	if r.cause == Retry && !r.force && !e.Waits() && r.mark.Compare(e.Top()) <= 0 {
 		return drop // the wake-up is moot: the version has ended otherwise
 	}
 	if st := e.Settled; r.cause == Backfill && !r.force && st != nil && st.Outcome == ledger.Discarded && r.mark == (ledger.Mark{Version: st.Version, Seq: st.Seq}) {
