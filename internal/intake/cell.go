@@ -38,9 +38,24 @@ func (s *shape) value(b []byte, k kind, cell string) ([]byte, error) {
 		return scan.AppendText(b, cell), nil
 	case list:
 		return appendList(b, cell), nil
-	case words, unknown, branch, branches:
+	case words:
+		if shortened(cell) {
+			return b, errors.New("a spreadsheet has cut this number: make the column one of text and export it again")
+		}
+	case unknown, branch, branches:
 	}
 	return scan.AppendText(b, cell), nil
+}
+
+// shortened reports whether a cell is what spreadsheets make of long numbers, such
+// as 3.47771E+08: of ids, phones and cards, whose last digits are then gone.
+func shortened(cell string) bool {
+	mantissa, exponent, found := strings.Cut(cell, "E+")
+	if !found || exponent == "" || strings.Trim(mantissa+exponent, "0123456789.,") != "" {
+		return false
+	}
+	whole, fraction, _ := strings.Cut(strings.Replace(mantissa, ",", ".", 1), ".")
+	return len(whole) == 1 && strings.Trim(fraction+exponent, "0123456789") == ""
 }
 
 func parseBool(cell string) (bool, error) {

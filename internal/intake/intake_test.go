@@ -234,6 +234,30 @@ column 3, "adress.city", is no field of the contract and is kept under its own n
 	}
 }
 
+// Of a number that a spreadsheet cut, the rest is gone: as an id it would make one
+// customer of many.
+func TestShortened(t *testing.T) {
+	for cell, want := range map[string]bool{
+		"3.47771E+08": true, "3,80632E+11": true, "4E+15": true,
+		"347771386": false, "+380631234567": false, "E+1": false, "1E+": false, "12.5E+3": false, "1.2.3E+4": false, "AE+1": false, "1E+5F": false, "1.5": false,
+	} {
+		if got := shortened(cell); got != want {
+			t.Errorf("%s: got %v", cell, got)
+		}
+	}
+	r, err := Open(strings.NewReader("id,total_spent\n3.47771E+08,1E+2\n1,1E+2\n"), "a.csv", Options{}, Position{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if rec, err := r.Next(); err != nil || rec.Err == nil || !strings.Contains(rec.Err.Error(), "column 1, id: a spreadsheet has cut this number") {
+		t.Errorf("got %+v and %v", rec, err)
+	}
+	if rec, err := r.Next(); err != nil || rec.Err != nil || string(rec.Doc) != `{"id":"1","total_spent":1E+2}` {
+		t.Errorf("got %s, %+v and %v", rec.Doc, rec, err)
+	}
+}
+
 // One line that is neither must not make CSV of a whole file, nor the other way
 // round, however the input comes.
 func TestFormat(t *testing.T) {
