@@ -165,7 +165,7 @@ func (x *exchange) body(v any, required bool) error {
 	d := json.NewDecoder(strings.NewReader(string(data)))
 	d.DisallowUnknownFields()
 	err = d.Decode(v)
-	if err == nil && d.More() {
+	if _, end := d.Token(); err == nil && !errors.Is(end, io.EOF) {
 		err = errors.New("something follows the object")
 	}
 	if err != nil {

@@ -237,6 +237,8 @@ func TestWhatIsUsedWronglyIsRefused(t *testing.T) {
 		"no JSON":             {"POST", "/deadletters/edit", `{"patch":`, nil, 400, "as documented"},
 		"too long":            {"POST", "/deadletters/edit", `{"patch":{"note":"` + long + `"}}`, nil, 413, "1024 KiB"},
 		"a long patch":        {"POST", "/deadletters/edit", `{"patch":{"note":"` + long[:80_000] + `"}}`, nil, 400, "64 KiB"},
+		"more than one":       {"POST", "/deadletters/edit", `{"patch":{}} ]`, nil, 400, "as documented"},
+		"another encoding":    {"POST", "/deadletters/edit", "{\"patch\":{\"note\":\"\xa3\"}}", nil, 400, "UTF-8"},
 		"a patch of the id":   {"POST", "/deadletters/edit", `{"patch":{"id":"b"}}`, nil, 400, "leave it out"},
 		"a patch that is one": {"POST", "/deadletters/edit", `{"patch":[1]}`, nil, 400, "no JSON object"},
 		"a customer":          {"GET", "/customers/acme/nobody", "", nil, 404, "check both ids"},

@@ -278,5 +278,8 @@ func (s *seer) admit(p *prospect, ev *events.Event, made *pipeline.Rendered, ref
 		p.Would.Would = WouldNotChange
 	default:
 		p.Would.Would = WouldSend
+		if p.letter.Reason == deadletter.InDoubt {
+			p.Message = "it may be at the provider already: look there first"
+		}
 	}
 }

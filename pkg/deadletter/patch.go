@@ -8,6 +8,7 @@ import (
 	"io"
 	"reflect"
 	"slices"
+	"unicode/utf8"
 )
 
 // MaxPatch bounds a patch, in bytes.
@@ -16,6 +17,7 @@ const MaxPatch = 64 << 10
 // Errors of CheckPatch; their words say what to do.
 var (
 	errPatchShape = errors.New("the patch is no JSON object: give a merge patch of the customer's data, such as {\"phone\":\"+48123456789\"}")
+	errPatchText  = errors.New("the patch is no UTF-8: what it holds would reach the provider mangled")
 	errPatchSize  = fmt.Errorf("the patch is larger than %d KiB", MaxPatch>>10)
 )
 
@@ -24,6 +26,9 @@ var (
 func CheckPatch(patch []byte) (map[string]any, error) {
 	if len(patch) > MaxPatch {
 		return nil, errPatchSize
+	}
+	if !utf8.Valid(patch) {
+		return nil, errPatchText
 	}
 	value, err := decode(patch)
 	if err != nil {

@@ -14,8 +14,8 @@ const verbs = {
 };
 
 // bulk opens the dialog of a verb for the letters that a filter selects: total of
-// them, what in words (empty: all), one as an example.
-export function bulk(verb, { filter, total, what, example, ctx, done }) {
+// them, what in words (empty: all), doubt of them in doubt, one as an example.
+export function bulk(verb, { filter, total, what, doubt, example, ctx, done }) {
   const v = verbs[verb];
   const guess = example?.errors.map(source).find(Boolean);
   let changes = guess ? { [guess]: "" } : {};
@@ -92,7 +92,7 @@ export function bulk(verb, { filter, total, what, example, ctx, done }) {
 
   function draw(self) {
     if (over || running) return { body: progress(), foot: foot(self) };
-    return { body: [h("p", null, h("strong", null, many(total, "letter")), what ? ` ${what}.` : ", all that are open."), says(), verb === "edit" && fields(), options(), shown()], foot: foot(self) };
+    return { body: [h("p", null, h("strong", null, many(total, "letter")), what ? ` ${what}.` : ", all that are open."), says(), doubt > 0 && verb !== "discard" && inDoubt(), verb === "edit" && fields(), options(), shown()], foot: foot(self) };
   }
 
   function says() {
@@ -101,6 +101,11 @@ export function bulk(verb, { filter, total, what, example, ctx, done }) {
       edit: "The correction is kept with each letter and sent to its destination only. Letters that it would leave invalid are not changed.",
       discard: "The destinations keep what they have of these customers until a newer version comes. Letters can be opened again.",
     }[verb]);
+  }
+
+  // inDoubt warns of what a replay may create once more.
+  function inDoubt() {
+    return h("p.notice.stop", { role: "note" }, h("span", null, h("strong", null, `${many(doubt, "letter")} in doubt. `), "They may be at the provider already, and replaying them says that you have looked there. Select another reason to leave them out."));
   }
 
   function fields() {

@@ -51,11 +51,11 @@ function typed(path, text, before) {
 
 // patch makes the merge patch of changes: {path: text}.
 export function patch(changes, data) {
-  const made = {};
+  const made = Object.create(null); // a field may have any name
   for (const [path, text] of Object.entries(changes)) {
     const keys = path.split(".");
     let into = made;
-    for (const k of keys.slice(0, -1)) into = into[k] ??= {};
+    for (const k of keys.slice(0, -1)) into = into[k] ??= Object.create(null);
     into[keys.at(-1)] = typed(path, text, at(data, path));
   }
   return made;

@@ -79,6 +79,9 @@ export function open(ctx) {
     return groups.filter((g) => !filter.fingerprint || g.fingerprint === filter.fingerprint).reduce((n, g) => n + g.letters, 0);
   }
 
+  // doubtful is how many of them may be at the provider already.
+  const doubtful = () => (groups ?? []).filter((g) => g.reason === "in_doubt" && (!filter.fingerprint || g.fingerprint === filter.fingerprint)).reduce((n, g) => n + g.letters, 0);
+
   // address is this page with some of its filter changed.
   function address(change) {
     const q = new URLSearchParams(Object.entries({ ...filter, ...change }).filter(([, v]) => v));
@@ -90,7 +93,7 @@ export function open(ctx) {
     const chosen = fields.some((f) => filter[f]);
     const one = groups?.find((g) => g.fingerprint === filter.fingerprint);
     const listed = !narrow.matches || filter.fingerprint || filter.customer || ctx.query.has("all");
-    const act = (verb) => bulk(verb, { filter: compact(filter), total: n, what: says(filter, one), example: seen.items[0], ctx, done: refresh });
+    const act = (verb) => bulk(verb, { filter: compact(filter), total: n, what: says(filter, one), doubt: doubtful(), example: seen.items[0], ctx, done: refresh });
     ctx.keys([
       { keys: "j|ArrowDown", does: "Next letter", run: () => list.step(1) },
       { keys: "k|ArrowUp", does: "Letter before", run: () => list.step(-1) },
