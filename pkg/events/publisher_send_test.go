@@ -3,8 +3,10 @@ package events_test
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -61,6 +63,28 @@ func TestPublisherGoesElsewhere(t *testing.T) {
 	}}
 	if ack, err := p.Publish(t.Context(), "acme", events.Customer{ID: "7"}); err != nil || ack.Seq != 1 || moves != 1 {
 		t.Errorf("got ack %+v and error %v after %d moves, want it stored by the other server after one", ack, err, moves)
+	}
+}
+
+// Going from server to server is no reason to go on for ever.
+func TestPublisherGivesUpWhereNoServerHasAStream(t *testing.T) {
+	nc := connect(t, startServer(t, t.TempDir(), -1).ClientURL()+","+startServer(t, t.TempDir(), -1).ClientURL())
+	var moves atomic.Int32
+	p := events.Publisher{Conn: nc, Patience: time.Second, Elsewhere: func() {
+		moves.Add(1)
+		if err := nc.ForceReconnect(); err != nil {
+			t.Error(err)
+		}
+	}}
+	for id := range 100 {
+		if err := p.PublishAsync(t.Context(), &events.Event{Shop: "acme", Customer: events.Customer{ID: strconv.Itoa(id)}}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := p.Wait(ctx); !errors.Is(err, events.ErrNoStream) || moves.Load() < 1 || moves.Load() > 20 {
+		t.Errorf("got %v after %d moves, want %v after a few for all events together", err, moves.Load(), events.ErrNoStream)
 	}
 }
 
