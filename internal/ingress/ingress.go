@@ -88,8 +88,9 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener, grace time.Du
 	graceCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
 	err := server.Shutdown(graceCtx)
-	if err != nil {
-		err = errors.Join(err, server.Close())
+	if errors.Is(err, context.DeadlineExceeded) { // somebody sends too slowly, and was told nothing: no failure of ours
+		s.Log.Warn().Msg("requests were cut off, since they took longer than the grace")
+		err = server.Close()
 	}
 	if ended := <-served; !errors.Is(ended, http.ErrServerClosed) {
 		err = errors.Join(err, ended)

@@ -486,6 +486,28 @@ func TestStopsGracefully(t *testing.T) {
 	}
 }
 
+// Who sends too slowly is cut off, and that is no failure to stop.
+func TestStopsInTheEnd(t *testing.T) {
+	f := start(t, nil)
+	listener := listen(t)
+	ctx, stop := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- f.Serve(ctx, listener, 10*time.Millisecond) }()
+	slow, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slow.Close()
+	fmt.Fprint(slow, "POST /v1/shops/acme/customers HTTP/1.1\r\nHost: shop\r\nAuthorization: Bearer right\r\nContent-Length: 10\r\n\r\n")
+	for f.places.taken() == 0 { // until the request is in there; each turn is a call
+		f.do(call{method: "GET", path: "/healthz", token: "none"})
+	}
+	stop()
+	if err := <-served; err != nil || !strings.Contains(f.log.String(), "cut off") {
+		t.Errorf("got %v, and the log says %s", err, f.log)
+	}
+}
+
 // A digest of another kind is an error, whatever its length.
 func TestTokensOfAnotherDigest(t *testing.T) {
 	for _, digits := range []int{0, 63, 66, 128} {
