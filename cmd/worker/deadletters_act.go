@@ -46,7 +46,7 @@ The exit code is 1 if any selected letter was not queued.`,
 				done, err = d.Replay(ctx, *filter, *bulk)
 			}
 			end()
-			words := fmt.Sprintf("queued %d of %s", done.Queued, count(done.Selected, "dead letter", "dead letters"))
+			words := "queued " + partOf(done.Queued, done.Selected, done.Run != "")
 			if done.DryRun {
 				words = "would queue " + count(done.Selected, "dead letter", "dead letters") + bounded(true, done.UpTo)
 			}
@@ -80,7 +80,7 @@ run told of; with it, one that was cut short is done for the rest.`,
 			end := follow(ctx, cmd, d, *filter, bulk, "discarded")
 			done, err := d.Discard(ctx, *filter, *bulk)
 			end()
-			words := fmt.Sprintf("discarded %d of %s", done.Discarded, count(done.Selected, "dead letter", "dead letters"))
+			words := "discarded " + partOf(done.Discarded, done.Selected, err != nil)
 			if done.DryRun {
 				words = "would discard " + count(done.Selected, "dead letter", "dead letters") + bounded(true, done.UpTo)
 			}
@@ -130,6 +130,15 @@ was written.`,
 		})
 	}
 	return c
+}
+
+// partOf says how many of the selected letters were done. Of an act that was cut
+// short nobody knows how many there were.
+func partOf(done, selected int, cut bool) string {
+	if cut {
+		return count(done, "dead letter", "dead letters") + " until it was cut short"
+	}
+	return fmt.Sprintf("%d of %s", done, count(selected, "dead letter", "dead letters"))
 }
 
 // bounded says how to do it to the letters of a dry run alone.

@@ -51,7 +51,7 @@ be sent, which is the customers' own data: mind where it goes.`,
 			end := follow(ctx, cmd, d, *filter, bulk, "edited")
 			done, err := d.Edit(ctx, *filter, data, *bulk)
 			end()
-			words := editWords(&done)
+			words := editWords(&done, err != nil)
 			if err != nil && done.UpTo > 0 {
 				words += fmt.Sprintf("; for the rest, do it again with --up-to %d", done.UpTo)
 			}
@@ -65,8 +65,8 @@ be sent, which is the customers' own data: mind where it goes.`,
 	return c
 }
 
-func editWords(done *ops.EditResult) string {
-	words := fmt.Sprintf("edited %d of %s", done.Edited, count(done.Selected, "dead letter", "dead letters"))
+func editWords(done *ops.EditResult, cut bool) string {
+	words := "edited " + partOf(done.Edited, done.Selected, cut)
 	if done.DryRun {
 		words = fmt.Sprintf("would edit %d of %s", done.Edited, count(done.Selected, "dead letter", "dead letters"))
 	}

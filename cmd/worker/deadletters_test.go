@@ -46,3 +46,16 @@ func orEnd(err error, end func() error) error {
 	}
 	return end()
 }
+
+// What was done until an act was cut short is not told as a part of what it saw.
+func TestWordsOfWhatWasCutShort(t *testing.T) {
+	for want, got := range map[string]string{
+		"10 of 20 dead letters":                                            partOf(10, 20, false),
+		"1 dead letter until it was cut short":                             partOf(1, 20, true),
+		"edited 10 dead letters until it was cut short; replay sends them": editWords(&ops.EditResult{Selected: 20, Edited: 10}, true),
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

@@ -150,6 +150,14 @@ func TestWhoActs(t *testing.T) {
 	}
 }
 
+// restart stops the worker, does something, and starts one again.
+func (r *rig) restart(meanwhile func()) {
+	r.t.Helper()
+	r.halt()
+	meanwhile()
+	r.halt = r.start()
+}
+
 // A destination whose streams are not those of before is told from one that a try
 // may help, and goes on when a person accepts them.
 func TestResumeAccepts(t *testing.T) {

@@ -128,14 +128,6 @@ destinations:
 	return r
 }
 
-// restart stops the worker, does something, and starts one again.
-func (r *rig) restart(meanwhile func()) {
-	r.t.Helper()
-	r.halt()
-	meanwhile()
-	r.halt = r.start()
-}
-
 func makeThulium(d *config.Destination, caller sinks.Caller) (sinks.Sink, pipeline.Renderer, error) {
 	caller.Timeout = d.Timeout
 	sink, err := thulium.New(thulium.Config{URL: d.URL, Username: "a", Password: "b", Caller: caller})
