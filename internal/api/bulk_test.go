@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -75,6 +76,39 @@ func TestAnActOnManyLetters(t *testing.T) {
 	r.dead(5)
 	if run := act("replay", upTo, "", "queued", 4); run == "" {
 		t.Error("a replay has no run to go on with")
+	}
+}
+
+// Who loses the answer of a replay goes on with it by its first line.
+func TestAReplayWhoseAnswerIsLost(t *testing.T) {
+	const n = 30
+	r := newRig(t, "")
+	for i := range n {
+		r.publish(fmt.Sprint("c", i), 1, "call me")
+	}
+	r.dead(n)
+	ctx, cancel := context.WithCancel(testContext(t))
+	req := must(http.NewRequestWithContext(ctx, http.MethodPost, r.url+base+"/deadletters/replay?rate=20", nil))
+	resp := must(http.DefaultClient.Do(req))
+	defer resp.Body.Close()
+	var first line
+	lines := json.NewDecoder(resp.Body)
+	if err := lines.Decode(&first); err != nil || first.Began == nil || first.Began.Run == "" {
+		t.Fatalf("got first %+v and error %v", first, err)
+	}
+	if err := lines.Decode(new(line)); err != nil { // progress
+		t.Fatal(err)
+	}
+	cancel()
+	r.until("its end is recorded", func() bool {
+		return strings.Contains(r.ok(r.get("/actions?verb=replayed")).body, `"complete":false`)
+	})
+	did := r.ok(r.post("/deadletters/replay?resume="+first.Began.Run, "")).told(t)
+	end := did[len(did)-1].Done
+	before, _ := end["queued_before"].(float64)
+	queued, _ := end["queued"].(float64)
+	if before == 0 || before == n || before+queued != n || did[0].Began == nil || did[0].Began.Run != first.Began.Run {
+		t.Errorf("told %+v, want the rest of %d", did, n)
 	}
 }
 

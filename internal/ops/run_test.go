@@ -66,6 +66,14 @@ func TestAnActSaysFirstWhatToGoOnBy(t *testing.T) {
 	if err != nil || rest.QueuedBefore != first.Queued || rest.QueuedBefore+rest.Queued != n || rest.Run != "" {
 		t.Errorf("got %+v and error %v, want the other %d", rest, err, n-first.Queued)
 	}
+	// A worker that was killed tells nothing more.
+	killed := replayNote{Run: "KILLED", UpTo: began.UpTo}
+	if err := f.desk.note(testContext(t), verbReplay, "", killed); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := f.desk.ResumeReplay(testContext(t), killed.Run, Bulk{}); err != nil || all.Queued != n {
+		t.Errorf("after a kill: got %+v and error %v, want all", all, err)
+	}
 	for name, act := range map[string]func(Bulk) error{
 		"replay": func(b Bulk) error { _, err := f.desk.Replay(testContext(t), Filter{Customer: "nobody"}, b); return err },
 		"discard": func(b Bulk) error {
