@@ -46,6 +46,7 @@ type Sharer struct {
 	atOnce   bool            // what was taken last was all that was free
 	refused  int             // looks in a row at which calls had to wait
 	lastRead time.Time       // when the claims were read
+	behind   time.Time       // since when what is read is older than what was read before; zero: it is not
 	gone     map[string]bool // memberships that are over
 	looked   time.Time       // when it was asked for them
 	turn     time.Time       // since when others wait for a turn that this worker has
@@ -62,6 +63,9 @@ const (
 	// readAnew is how often the claims are read whatever was heard: a server that
 	// leads no more, and doesn't know it, answers with old ones.
 	readAnew = 5 * time.Second
+	// oldLeads is how long a server that leads no more may go on answering; one that
+	// is cut off from the others knows it after some seconds.
+	oldLeads = 20 * time.Second
 	// shareTries is how often a change is tried at once while others write too.
 	shareTries = 20
 	// longWait is at how many looks in a row calls had to wait where it is not
@@ -144,10 +148,10 @@ func (s *Sharer) adjust(ctx context.Context, needs Share) {
 	for range shareTries {
 		if !s.read {
 			claims, revision, err := s.readClaims(ctx)
-			if err != nil || revision < s.revision { // of a server that leads no more
+			if err != nil || revision < s.revision && !s.wentBack(ctx) {
 				return
 			}
-			s.claims, s.revision, s.read, s.lastRead = claims, revision, true, time.Now()
+			s.claims, s.revision, s.read, s.lastRead, s.behind = claims, revision, true, time.Now(), time.Time{}
 		}
 		s.look(ctx, needs)
 		next := s.plan(ctx, needs)

@@ -15,16 +15,29 @@ func (s *Sharer) readClaims(ctx context.Context) (Claims, uint64, error) {
 	return s.Shares.Read(ctx)
 }
 
+// wentBack reports whether the record itself has gone back, as one that was lost, and
+// not just the answer of a server that leads no more. Then nobody knows any more what
+// he has: all stop using it, and start anew when all have stopped.
+func (s *Sharer) wentBack(ctx context.Context) bool {
+	if s.behind.IsZero() {
+		s.behind = time.Now()
+	}
+	since := time.Since(s.behind)
+	if since < oldLeads {
+		return false
+	}
+	s.apply(ctx, Share{})
+	if since < oldLeads+2*readAnew {
+		return false
+	}
+	s.sure, s.unsure = Share{}, true
+	return true
+}
+
 func (s *Sharer) writeClaims(ctx context.Context, claims Claims) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
 	return s.Shares.Write(ctx, claims, s.revision)
-}
-
-func (s *Sharer) isOver(ctx context.Context, member string) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, storeTime)
-	defer cancel()
-	return s.Shares.Over(ctx, member)
 }
 
 // lookDue reports whether it is time to look.
@@ -40,11 +53,13 @@ func (s *Sharer) lookDue(needs Share) bool {
 func (s *Sharer) look(ctx context.Context, needs Share) {
 	if s.lookDue(needs) {
 		s.looked = time.Now()
+		ctx, cancel := context.WithTimeout(ctx, storeTime) // for all of them
+		defer cancel()
 		for _, c := range s.claims {
 			if c.Member == s.Member || s.gone[c.Member] {
 				continue
 			}
-			if over, err := s.isOver(ctx, c.Member); err == nil && over {
+			if over, err := s.Shares.Over(ctx, c.Member); err == nil && over {
 				s.gone[c.Member] = true
 			}
 		}

@@ -20,6 +20,7 @@ type board struct {
 	limits   Share
 	claims   Claims
 	revision uint64
+	last     uint64 // revision that there was
 	writes   int
 	over     map[string]time.Time // when a membership is over for certain
 	watching []*watch
@@ -86,7 +87,8 @@ func (w *watch) Write(ctx context.Context, claims Claims, revision uint64) (uint
 		return 0, errStore
 	}
 	w.before.claims, w.before.revision = w.claims, w.revision
-	w.revision++
+	w.last++
+	w.revision = w.last
 	w.writes++
 	w.claims = slices.Clone(claims)
 	sum := Share{}
@@ -174,7 +176,8 @@ func (p *callee) since() (by map[string]int, times []time.Time) {
 type fleet struct {
 	*board
 	*callee
-	t *testing.T
+	t   *testing.T
+	ill *illness // not nil: what the record suffers from
 }
 
 // hand is one worker of a fleet, with a world of its own: its shards'.
@@ -190,7 +193,7 @@ type hand struct {
 func inFleet(t *testing.T, limits Share, test func(f *fleet)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		test(&fleet{&board{limits: limits, over: map[string]time.Time{}}, &callee{by: map[string]int{}, took: 20 * time.Millisecond}, t})
+		test(&fleet{&board{limits: limits, over: map[string]time.Time{}}, &callee{by: map[string]int{}, took: 20 * time.Millisecond}, t, nil})
 	})
 }
 
@@ -203,7 +206,7 @@ func (f *fleet) join(name string, customers int) *hand {
 	r.d = r.destination()
 	r.d.Sink, r.d.Rate, r.d.Shared, r.d.Concurrency = way{f.callee, name, rate}, rate, true, f.limits.Concurrency
 	r.d.Batch = Batch{MaxRows: 1}
-	h.sharer = &Sharer{Destination: r.d, Rate: rate, Limits: f.limits, Shares: f.watch(), Member: name}
+	h.sharer = &Sharer{Destination: r.d, Rate: rate, Limits: f.limits, Shares: f.view(), Member: name}
 	membership, end := context.WithCancel(context.Background())
 	h.end = end
 	h.many(customers, "")
