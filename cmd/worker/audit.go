@@ -66,7 +66,7 @@ func writeAudit(w io.Writer, form cli.Output, a *ops.Audit) error {
 	}
 	fmt.Fprintln(w, count(a.Customers, "customer", "customers"))
 	for _, l := range a.LostCustomers {
-		fmt.Fprintf(w, "lost: customer %s of shop %s at %s, version %d\n", l.Customer, l.Shop, l.Destination, l.Version)
+		fmt.Fprintf(w, "lost: customer %s of shop %s at %s, version %d\n", visible(l.Customer), visible(l.Shop), l.Destination, l.Version)
 	}
 	if more := a.Lost - len(a.LostCustomers); more > 0 {
 		fmt.Fprintf(w, "and %d more\n", more)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf16"
 
 	"github.com/spf13/cobra"
 
@@ -73,6 +74,24 @@ func visible(s string) string {
 		}
 		return unicode.ReplacementChar
 	}, s)
+}
+
+// visibleJSON is a document as a terminal may be given it: the same document, with
+// what visible would take out written as JSON's escapes.
+func visibleJSON(document []byte) string {
+	var b strings.Builder
+	for _, r := range string(document) {
+		switch {
+		case unicode.IsPrint(r) || r == '\n':
+			b.WriteRune(r)
+		case r > 0xFFFF:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
 }
 
 func reasons() []string {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -224,8 +225,13 @@ func noted(note string) string {
 }
 
 func showJSON(w io.Writer, data json.RawMessage) error {
-	e := json.NewEncoder(w)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	return e.Encode(data)
+	if err := e.Encode(data); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, visibleJSON(b.Bytes()))
+	return err
 }

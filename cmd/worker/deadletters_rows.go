@@ -29,7 +29,7 @@ func rowWriter(w io.Writer, form cli.Output) func(*ops.Would) error {
 			fmt.Fprintf(w, "  %s: %s\n", visible(dash(e.Field)), visible(e.Message))
 		}
 		if row.Row != nil && row.Would == ops.WouldSend {
-			fmt.Fprintf(w, "  %s\n", row.Row)
+			fmt.Fprintf(w, "  %s\n", visibleJSON(row.Row))
 		}
 		return nil
 	}

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/custsync/custsync/internal/cli"
 	"github.com/custsync/custsync/internal/ops"
+	"github.com/custsync/custsync/pkg/ledger"
 	"github.com/custsync/custsync/pkg/sinks"
 )
 
@@ -14,6 +16,8 @@ import (
 func TestForeignTextsAreHarmlessOnATerminal(t *testing.T) {
 	const bad = "a\x1b[2J\nb\tc\u202ed\u009b"
 	wrong := []ops.FieldError{{FieldError: sinks.FieldError{Field: bad, Message: bad}, Path: bad}}
+	// What JSON lets stand in a text as it is.
+	document := json.RawMessage("{\"a\":\"c\u202ed\u009b[2J\U000e0001\"}")
 	letter := ops.Letter{Destination: "one", Shop: bad, Customer: bad, ProviderMessage: bad, Errors: wrong}
 	for name, write := range map[string]func(w *strings.Builder) error{
 		"list": func(w *strings.Builder) error {
@@ -29,12 +33,29 @@ func TestForeignTextsAreHarmlessOnATerminal(t *testing.T) {
 		"rows": func(w *strings.Builder) error {
 			return rowWriter(w, cli.Text)(&ops.Would{Shop: bad, Customer: bad, Message: bad, Errors: wrong})
 		},
+		"a row as it would be sent": func(w *strings.Builder) error {
+			return rowWriter(w, cli.Text)(&ops.Would{Would: ops.WouldSend, Row: document})
+		},
+		"an event": func(w *strings.Builder) error {
+			return showLetter(w, cli.Text, &ops.Whole{Event: document})
+		},
+		"status": func(w *strings.Builder) error {
+			return writeStatus(w, cli.Text, &ops.Status{Destinations: []ops.DestinationStatus{{Name: "one", Reason: bad}}}, time.Now())
+		},
+		"status of a customer": func(w *strings.Builder) error {
+			return writeCustomer(w, cli.Text, &ops.CustomerStatus{Shop: bad, Customer: bad, Destinations: []ops.CustomerAt{{Name: "one", Ledger: ledger.Entry{
+				Held: &ledger.Held{ProviderID: bad}, Settled: &ledger.Settled{Reason: bad}, Pending: &ledger.Pending{Seq: 1, Error: bad},
+			}}}}, time.Now())
+		},
+		"audit": func(w *strings.Builder) error {
+			return writeAudit(w, cli.Text, &ops.Audit{LostCustomers: []ops.LostCustomer{{Destination: "one", Shop: bad, Customer: bad}}})
+		},
 	} {
 		var out strings.Builder
 		if err := write(&out); err != nil {
 			t.Fatal(err)
 		}
-		if got := out.String(); strings.ContainsAny(got, "\x1b\t\u202e\u009b") || strings.Contains(got, "\nb") || !strings.Contains(got, "d") {
+		if got := out.String(); strings.ContainsAny(got, "\x1b\t\u202e\u009b\U000e0001") || strings.Contains(got, "\nb") || !strings.Contains(got, "d") {
 			t.Errorf("%s wrote %q", name, got)
 		}
 	}
@@ -57,5 +78,18 @@ func TestWordsOfWhatWasCutShort(t *testing.T) {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+}
+
+// An escaped document is the same document.
+func TestEscapedDocumentSaysTheSame(t *testing.T) {
+	const text = "d\u202e\u009b\U000e0001ł"
+	document, err := json.Marshal(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got string
+	if err := json.Unmarshal([]byte(visibleJSON(document)), &got); err != nil || got != text {
+		t.Errorf("got %q, %v", got, err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/user"
 	"strings"
 	"time"
@@ -54,10 +55,20 @@ func atDesk(cmd *cobra.Command, file string, do func(ctx context.Context, d *ops
 // operator is who runs the command, for the record of what people did.
 func operator() string {
 	u, err := user.Current()
-	if err != nil {
-		return ""
+	if err != nil || u.Username == "" {
+		return nameless(os.Getuid(), os.Hostname)
 	}
 	return u.Username
+}
+
+// nameless is what is known of one of whom the machine has no name, as in a container
+// that runs under a bare number.
+func nameless(uid int, hostname func() (string, error)) string {
+	host, err := hostname()
+	if err != nil || host == "" {
+		host = "an unknown host"
+	}
+	return fmt.Sprintf("uid %d on %s", uid, host)
 }
 
 // destinationFlag adds --destination, without which the verb is wrongly used.

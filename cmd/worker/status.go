@@ -70,7 +70,7 @@ func writeStatus(w io.Writer, form cli.Output, status *ops.Status, now time.Time
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\t%.1f\t%.1f\t%d/%d\t%s\n", d.Name, dash(d.Provider), d.State,
 			ageOf(d.Since, now), d.Waiting, d.Retrying, d.Dead, ageOf(d.OldestWaitingAt, now),
-			d.RowsPerSecond, d.CallsPerSecond, owned, len(d.Shards), dash(d.Reason))
+			d.RowsPerSecond, d.CallsPerSecond, owned, len(d.Shards), visible(dash(d.Reason)))
 	}
 	return table.Flush()
 }
@@ -86,7 +86,7 @@ func writeCustomer(w io.Writer, form cli.Output, c *ops.CustomerStatus, now time
 	if c.Deleted {
 		newest += ", deleted"
 	}
-	fmt.Fprintf(w, "customer %s of shop %s: %s\n", c.Customer, c.Shop, newest)
+	fmt.Fprintf(w, "customer %s of shop %s: %s\n", visible(c.Customer), visible(c.Shop), newest)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if len(c.Destinations) > 0 {
 		fmt.Fprintln(table, "DESTINATION\tSTATE\tHOLDS\tPROVIDER ID\tLAST END\tAGO\tNEXT")
@@ -118,5 +118,5 @@ func writeAt(w io.Writer, at *ops.CustomerAt, now time.Time) {
 			next += ": " + p.Error
 		}
 	}
-	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", at.Name, at.State.Words(), holds, id, end, ago, next)
+	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", at.Name, at.State.Words(), holds, visible(id), visible(end), ago, visible(next))
 }
