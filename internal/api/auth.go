@@ -93,29 +93,37 @@ func (s *Server) admit(x *exchange, r *route) error {
 	if s.keys.token == "" && !homely(x.req.Host) {
 		return refused(http.StatusForbidden, "without http.token this is for this machine only: ask for 127.0.0.1 or localhost, or set a token")
 	}
-	by, admitted := s.who(x.req)
+	by, admitted, err := s.who(x.req)
+	x.name, x.admitted = by, admitted
 	if x.by = by; by == "" && admitted {
 		x.by = s.nameless(x.req)
 	}
 	if r.open || admitted {
 		return nil
 	}
+	if err != nil {
+		return x.later(err)
+	}
 	x.w.Header().Set("WWW-Authenticate", `Bearer realm="custsync"`)
 	return refused(http.StatusUnauthorized, "want the header Authorization: Bearer with http.token of the configuration, or a session of the console")
 }
 
 // who tells who asks, and whether that one may.
-func (s *Server) who(req *http.Request) (by string, admitted bool) {
+func (s *Server) who(req *http.Request) (by string, admitted bool, err error) {
 	if session, there := s.signedIn(req); there {
-		return session.Name, true
+		return session.Name, true, nil
 	}
 	if s.keys.token != "" {
-		given, ok := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
-		if !ok || !s.keys.right(strings.TrimSpace(given)) {
-			return "", false
+		scheme, given, _ := strings.Cut(req.Header.Get("Authorization"), " ")
+		if !strings.EqualFold(scheme, "Bearer") { // as RFC 9110 has it, and some clients
+			return "", false, nil
+		}
+		right, err := s.guesses.judge(req, func() bool { return s.keys.right(strings.TrimSpace(given)) })
+		if !right || err != nil {
+			return "", false, err
 		}
 	}
-	return name(req.Header.Get(headerBy)), true
+	return name(req.Header.Get(headerBy)), true, nil
 }
 
 // signedIn returns the session that a request brings.
@@ -180,8 +188,7 @@ type sessionView struct {
 }
 
 func (s *Server) session(x *exchange) error {
-	by, admitted := s.who(x.req)
-	view := sessionView{Authenticated: admitted, TokenRequired: s.keys.token != "", Name: by}
+	view := sessionView{Authenticated: x.admitted, TokenRequired: s.keys.token != "", Name: x.name}
 	if session, there := s.signedIn(x.req); there {
 		view.ExpiresAt = &session.Until
 	}
@@ -197,13 +204,16 @@ func (s *Server) login(x *exchange) error {
 		return err
 	}
 	until := time.Now().Add(sessionTime).UTC().Truncate(time.Second)
-	if s.keys.token != "" && !s.keys.right(ask.Token) {
-		// Who is signed in may say another name, for no longer than that.
-		before, there := s.signedIn(x.req)
-		if !there || ask.Token != "" {
+	if before, there := s.signedIn(x.req); there && ask.Token == "" && s.keys.token != "" {
+		until = before.Until // who is signed in may say another name, for no longer than that
+	} else if s.keys.token != "" {
+		right, err := s.guesses.judge(x.req, func() bool { return s.keys.right(ask.Token) })
+		if err != nil {
+			return x.later(err)
+		}
+		if !right {
 			return refused(http.StatusUnauthorized, "this is not the token: it is http.token in the worker's configuration")
 		}
-		until = before.Until
 	}
 	session := signed{For: sessionWords, Until: until, Name: name(ask.Name)}
 	http.SetCookie(x.w, s.cookie(x.req, s.keys.sign(session), until))

@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,13 +22,15 @@ import (
 
 // exchange is one request and its answer.
 type exchange struct {
-	server *Server
-	w      http.ResponseWriter
-	req    *http.Request
-	began  time.Time
-	by     string            // who asks, for the record
-	given  map[string]string // query parameters
-	status int               // answered; 0: nothing yet
+	server   *Server
+	w        http.ResponseWriter
+	req      *http.Request
+	began    time.Time
+	by       string            // who asks, for the record
+	name     string            // who asks, as that one says it
+	admitted bool              // by a token or a session, where one is needed
+	given    map[string]string // query parameters
+	status   int               // answered; 0: nothing yet
 }
 
 // problem is an answer that refuses (RFC 9457).
@@ -78,6 +81,12 @@ func (x *exchange) fail(err error) {
 	x.w.Header().Set("Content-Type", "application/problem+json")
 	x.begin(p.Status)
 	x.write(p)
+}
+
+// later has whoever is refused come back in a second.
+func (x *exchange) later(err error) error {
+	x.w.Header().Set("Retry-After", "1")
+	return err
 }
 
 func (x *exchange) answer(v any) error {
@@ -146,16 +155,36 @@ func (x *exchange) yes(name string) (bool, error) {
 	return false, refused(http.StatusBadRequest, "parameter %q: want true or false", name)
 }
 
+// hurry gives the body bodyTime to come, also where nobody reads it: the server waits
+// for its rest before it answers.
+func (x *exchange) hurry() {
+	if x.req.Body != http.NoBody {
+		_ = http.NewResponseController(x.w).SetReadDeadline(time.Now().Add(bodyTime)) // a test's recorder has none
+	}
+}
+
+// unhurried takes that back once the body is there, since the server then listens for
+// the end of the line, and an answer may take long.
+func (x *exchange) unhurried() {
+	if x.req.Body != http.NoBody {
+		_ = http.NewResponseController(x.w).SetReadDeadline(time.Time{})
+	}
+}
+
 // body reads the request's JSON object into v. One that may be missing leaves v
 // as it is.
 func (x *exchange) body(v any, required bool) error {
 	data, err := io.ReadAll(http.MaxBytesReader(x.w, x.req.Body, maxBody))
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return refused(http.StatusRequestTimeout, "the body did not come within %s: send it again", bodyTime)
+	}
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		return refused(http.StatusRequestEntityTooLarge, "the body is larger than %d KiB", maxBody>>10)
 	}
 	if err != nil {
 		return refused(http.StatusBadRequest, "the body could not be read: send it again")
 	}
+	x.unhurried()
 	if len(data) == 0 && !required {
 		return nil
 	}

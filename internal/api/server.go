@@ -34,11 +34,12 @@ type Server struct {
 	Stop      context.Context // ends what goes on between requests; nil: never
 	Log       zerolog.Logger
 
-	once  sync.Once
-	keys  *keys
-	heavy chan struct{} // places for what reads much
-	deeds chan struct{} // places for what acts on many, which may take as long as its rate says
-	live  *live
+	once    sync.Once
+	keys    *keys
+	guesses *guesses
+	heavy   chan struct{} // places for what reads much
+	deeds   chan struct{} // places for what acts on many, which may take as long as its rate says
+	live    *live
 }
 
 const (
@@ -47,11 +48,14 @@ const (
 	// deedsAtOnce is how many replays, edits and discards may be.
 	deedsAtOnce = 16
 	maxBody     = 1 << 20
+	// bodyTime is how long a request's body may take to come.
+	bodyTime = 15 * time.Second
 )
 
 func (s *Server) init() {
 	s.once.Do(func() {
 		s.keys = newKeys(string(s.Config.HTTP.Token))
+		s.guesses = newGuesses()
 		s.heavy = make(chan struct{}, heavyAtOnce)
 		s.deeds = make(chan struct{}, deedsAtOnce)
 		if s.Stop == nil {
@@ -139,6 +143,7 @@ func (s *Server) Handler() http.Handler {
 // serve is what all routes have in common.
 func (s *Server) serve(w http.ResponseWriter, req *http.Request, r *route) {
 	x := &exchange{server: s, w: w, req: req, began: time.Now()}
+	x.hurry()
 	h := w.Header()
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
@@ -178,8 +183,7 @@ func (s *Server) answer(x *exchange, r *route) error {
 		case places <- struct{}{}:
 			defer func() { <-places }()
 		default:
-			x.w.Header().Set("Retry-After", "1")
-			return refused(http.StatusTooManyRequests, "too much is under way just now: come back in a moment")
+			return x.later(refused(http.StatusTooManyRequests, "too much is under way just now: come back in a moment"))
 		}
 	}
 	return r.handle(x)
