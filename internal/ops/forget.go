@@ -99,8 +99,8 @@ func reset(e *ledger.Entry) ledger.Entry {
 	if h := e.Held; h != nil {
 		fresh.Held = &ledger.Held{ProviderID: h.ProviderID, At: h.At}
 	}
-	if p := e.Pending; p != nil && p.Doubt {
-		fresh.Pending = &ledger.Pending{Doubt: true, Next: p.Next}
+	if p := e.Pending; p != nil && (p.Doubt || p.Seq == 0) { // a call that may still arrive
+		fresh.Pending = &ledger.Pending{Doubt: p.Doubt, Next: p.Next}
 	}
 	return fresh
 }

@@ -98,4 +98,8 @@ func TestResetKeepsIDAndDoubt(t *testing.T) {
 	if got := reset(&ledger.Entry{Settled: e.Settled}); got != (ledger.Entry{}) {
 		t.Errorf("of what was never given: got %+v", got)
 	}
+	got = reset(&ledger.Entry{Pending: &ledger.Pending{Next: next}})
+	if got.Pending == nil || !got.Pending.Next.Equal(next) || got.Pending.Doubt {
+		t.Errorf("of a call that may still arrive: got %+v, want that kept", got)
+	}
 }
