@@ -33,8 +33,7 @@ func hold(name string) (*heldFile, error) {
 	// A file system that knows no locks is no reason to publish nothing.
 	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
 		if got, err := h.lock.TryLock(); err == nil && !got {
-			f.Close()
-			return nil, errHeld
+			return nil, errors.Join(errHeld, f.Close())
 		}
 	}
 	return h, nil
@@ -61,15 +60,13 @@ func (p *publish) open(ctx context.Context, name string) (io.ReadCloser, int64, 
 	}
 	print, err := bulk.TakeFingerprint(f.File)
 	if err != nil {
-		f.Close()
-		return nil, 0, nil, fmt.Errorf("look at %s: %w", name, err)
+		return nil, 0, nil, errors.Join(fmt.Errorf("look at %s: %w", name, err), f.Close())
 	}
 	progress := &bulk.Progress{Path: name + bulk.Suffix, Input: print, Settings: p.settings()}
 	line, why, err := progress.Resumes()
 	switch {
 	case err != nil:
-		f.Close()
-		return nil, 0, nil, err
+		return nil, 0, nil, errors.Join(err, f.Close())
 	case line > 0:
 		p.screen.say(fmt.Sprintf("%s: going on at line %d", name, line))
 	case why != "":
