@@ -2,14 +2,10 @@ package worker
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 
 	"github.com/custsync/custsync/internal/config"
@@ -24,7 +20,7 @@ const retryStart = 2 * time.Second
 func (w *Worker) connect(ctx context.Context) (*nats.Conn, error) {
 	for {
 		nc, err := Dial(w.Config, w.Log)
-		if err == nil || !isAway(err) {
+		if err == nil || !stream.IsAway(err) {
 			return nc, err
 		}
 		w.Log.Warn().Err(err).Msg("nats is away; trying again")
@@ -34,57 +30,38 @@ func (w *Worker) connect(ctx context.Context) (*nats.Conn, error) {
 	}
 }
 
-// open makes or finds the streams, and waits for JetStream to answer.
+// open makes or finds the streams. It returns nothing at all when ctx ends before.
 func (w *Worker) open(ctx context.Context) (*stream.Streams, error) {
 	c := w.Config.Stream
-	for {
-		s, err := stream.Open(ctx, w.nc, stream.Config{
+	return insist(ctx, w, func() (*stream.Streams, error) {
+		return stream.Open(ctx, w.nc, stream.Config{
 			Partitions: c.Partitions, Replicas: c.Replicas, History: c.HistoryPerCustomer,
 			Synced: w.Config.NATS.IsEmbedded() && w.Config.NATS.Embedded.Sync.Always(),
 		})
-		if err == nil || ctx.Err() == nil && !isAway(err) && w.nc.IsConnected() {
-			return s, err
-		}
-		if ctx.Err() != nil {
-			return nil, nil
-		}
-		w.Log.Warn().Err(err).Msg("jetstream does not answer; trying again")
-		if pause(ctx, retryStart); ctx.Err() != nil {
-			return nil, nil
-		}
-	}
+	})
 }
 
-// begin makes a destination's runner, and waits for JetStream to answer. It returns
-// nothing at all when ctx ends before.
+// begin makes a destination's runner. It returns nothing at all when ctx ends before.
 func (w *Worker) begin(ctx context.Context, d *config.Destination) (*runner, error) {
+	return insist(ctx, w, func() (*runner, error) { return w.newRunner(ctx, d) })
+}
+
+// insist waits for JetStream to answer, at whichever server of those that there are.
+func insist[T any](ctx context.Context, w *Worker, do func() (*T, error)) (*T, error) {
 	for {
-		r, err := w.newRunner(ctx, d)
-		if err == nil || ctx.Err() == nil && !isAway(err) && w.nc.IsConnected() {
-			return r, err
+		made, err := do()
+		if err == nil || ctx.Err() == nil && !stream.IsAway(err) && w.nc.IsConnected() {
+			return made, err
 		}
 		if ctx.Err() != nil {
 			return nil, nil
 		}
 		w.Log.Warn().Err(err).Msg("jetstream does not answer; trying again")
+		w.tryAnother(ctx)
 		if pause(ctx, retryStart); ctx.Err() != nil {
 			return nil, nil
 		}
 	}
-}
-
-// isAway tells an absent server from one that refuses. Its name may be unknown for
-// as long as it is away.
-func isAway(err error) bool {
-	if at, ok := errors.AsType[*net.OpError](err); ok && at.Op == "dial" {
-		return true
-	}
-	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.Code == http.StatusServiceUnavailable {
-		return true // a cluster without a leader
-	}
-	return errors.Is(err, nats.ErrNoServers) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) ||
-		errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrJetStreamNotEnabled) ||
-		errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrDisconnected)
 }
 
 // A connection without an answer to two of these is given up for another one: a

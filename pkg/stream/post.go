@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -115,7 +116,11 @@ func (a *answer) err() error {
 	case storeFull, storeFailed:
 		return fmt.Errorf("refused by JetStream: %s (%d): make room on the server's disk, or raise the limit of its store", a.text, a.code)
 	}
-	return fmt.Errorf("refused by JetStream: %s (%d)", a.text, a.code)
+	refused := fmt.Errorf("refused by JetStream: %s (%d)", a.text, a.code)
+	if a.code == noStream || slices.Contains([]int{incomplete, noPeers, unavailable, notLeader}, a.code) {
+		return fmt.Errorf("%w: %w", errUnavailable, refused)
+	}
+	return refused
 }
 
 // send publishes n messages, each filled in by fill, and returns their answers

@@ -58,9 +58,7 @@ const (
 	actionsKept = 90 * 24 * time.Hour
 )
 
-// Open returns the streams, after creating those that are missing. Where JetStream
-// only can't do it yet, as while a cluster elects who leads, the error is
-// nats.ErrNoResponders.
+// Open returns the streams, after creating those that are missing.
 func Open(ctx context.Context, nc *nats.Conn, c Config) (*Streams, error) {
 	s, err := connect(nc, c.withDefaults())
 	if err != nil {
@@ -68,9 +66,6 @@ func Open(ctx context.Context, nc *nats.Conn, c Config) (*Streams, error) {
 	}
 	if err := s.make(ctx); err != nil {
 		s.Close()
-		if isTemporary(err) {
-			err = fmt.Errorf("%w: %w", nats.ErrNoResponders, err)
-		}
 		return nil, err
 	}
 	return s, nil
@@ -88,23 +83,6 @@ func (s *Streams) make(ctx context.Context) error {
 	}
 	return s.plantSentinel(ctx)
 }
-
-// isTemporary reports whether JetStream only can't do it yet.
-func isTemporary(err error) bool {
-	if errors.Is(err, errNoAnswer) || errors.Is(err, errUnavailable) {
-		return true
-	}
-	api, ok := errors.AsType[*jetstream.APIError](err)
-	return ok && slices.Contains([]jetstream.ErrorCode{incomplete, noPeers, unavailable, notLeader}, api.ErrorCode)
-}
-
-// Codes of nats-server that nats.go has no names for.
-const (
-	incomplete  = 10004
-	noPeers     = 10005 // as long as not all nodes of a cluster are there
-	unavailable = 10008
-	notLeader   = 10009
-)
 
 // Attach returns the streams as a worker left them, and creates nothing. The
 // number of partitions is taken from the stream.

@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"errors"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -26,10 +25,20 @@ func TestOpenWhileNobodyLeads(t *testing.T) {
 			})
 			respond(t, nc, "$JS.API.STREAM.CREATE.*", func(m *nats.Msg) { reply(t, m, []byte(refusal.answer)) })
 			_, err := Open(testContext(t), nc, Config{Replicas: 3})
-			if err == nil || errors.Is(err, nats.ErrNoResponders) != refusal.again {
+			if err == nil || IsAway(err) != refusal.again {
 				t.Errorf("got error %v, want one that says whether to try again: %t", err, refusal.again)
 			}
 		})
+	}
+}
+
+// A stream that nobody leads takes no messages, and says so in several ways.
+func TestRefusedMessageWhileNobodyLeads(t *testing.T) {
+	t.Parallel()
+	for code, again := range map[int]bool{noAnswer: true, noStream: true, unavailable: true, notLeader: true, storeFull: false, wrongLast: false} {
+		if err := (&answer{code: code, text: "why"}).err(); IsAway(err) != again {
+			t.Errorf("code %d: got error %v, want one that says whether to try again: %t", code, err, again)
+		}
 	}
 }
 
