@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -149,8 +150,13 @@ func bounded(dry bool, upTo uint64) string {
 	return fmt.Sprintf("; these alone with --up-to %d", upTo)
 }
 
-// told writes what was done, also where not all of it was.
+// told writes what was done, also where not all of it was. Of what was asked for
+// wrongly there is nothing to tell: it never began.
 func told(cmd *cobra.Command, form cli.Output, what any, words string, err error) error {
+	_, misused := errors.AsType[*ops.Misuse](err)
+	if _, unknown := errors.AsType[*ops.UnknownDestination](err); misused || unknown {
+		return err
+	}
 	wrong := error(nil)
 	if form == cli.JSON {
 		wrong = cli.WriteJSON(cmd.OutOrStdout(), what)
