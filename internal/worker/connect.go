@@ -49,8 +49,11 @@ func (w *Worker) begin(ctx context.Context, d *config.Destination) (*runner, err
 // insist waits for JetStream to answer, at whichever server of those that there are.
 func insist[T any](ctx context.Context, w *Worker, do func() (*T, error)) (*T, error) {
 	for {
+		before := w.nc.Stats().Reconnects
 		made, err := do()
-		if err == nil || ctx.Err() == nil && !stream.IsAway(err) && w.nc.IsConnected() {
+		// What a connection that broke meanwhile makes of it says nothing.
+		whole := w.nc.IsConnected() && w.nc.Stats().Reconnects == before
+		if err == nil || ctx.Err() == nil && !stream.IsAway(err) && whole {
 			return made, err
 		}
 		if ctx.Err() != nil {

@@ -113,7 +113,7 @@ func (s *Streams) Partitions() int { return s.config.Partitions }
 
 func checkVersion(version string) error {
 	if version == "" {
-		return errors.New("not connected to NATS: check nats.url and that the server runs")
+		return errNotConnected
 	}
 	var major, minor int
 	if _, err := fmt.Sscanf(version, "%d.%d", &major, &minor); err != nil {
