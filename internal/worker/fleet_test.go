@@ -113,7 +113,9 @@ func newFleet(t *testing.T, p *provider, rate string) *fleet {
 }
 
 // start runs a worker until the test ends, or until what it returns is called.
-func (f *fleet) start(name string) (stop func()) {
+func (f *fleet) start(name string) (stop func()) { return f.run(f.worker(name)) }
+
+func (f *fleet) worker(name string) *Worker {
 	f.t.Helper()
 	file := filepath.Join(f.t.TempDir(), "custsync.yaml")
 	text := fmt.Sprintf(`
@@ -132,17 +134,20 @@ destinations:
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	w := &Worker{Config: cfg, Log: zerolog.Nop(), Name: name, Make: func(d *config.Destination, caller sinks.Caller) (sinks.Sink, pipeline.Renderer, error) {
+	return &Worker{Config: cfg, Log: zerolog.Nop(), Name: name, Make: func(d *config.Destination, caller sinks.Caller) (sinks.Sink, pipeline.Renderer, error) {
 		c, err := caller.Open(d.URL)
 		return &plainSink{name, c}, plainRenderer{}, err
 	}}
+}
+
+func (f *fleet) run(w *Worker) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- w.Run(ctx) }()
 	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {
-			f.t.Errorf("worker %s: %v", name, err)
+			f.t.Errorf("worker %s: %v", w.Name, err)
 		}
 	})
 	f.t.Cleanup(stop)

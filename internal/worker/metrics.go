@@ -51,6 +51,9 @@ func (w *Worker) Describe(ch chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector: it reads the loops' snapshots, and
 // the stream's figures as they were last asked for.
 func (w *Worker) Collect(ch chan<- prometheus.Metric) {
+	if !w.made.Load() {
+		return
+	}
 	for _, r := range w.runners {
 		name := r.config.Name
 		s := r.loop.Snapshot()

@@ -22,14 +22,18 @@ type Site func(ctx context.Context, streams *stream.Streams, connected func() bo
 
 // web is the worker's own HTTP: health and metrics, and the site.
 type web struct {
-	server   *http.Server
-	listener net.Listener
-	streams  *stream.Streams // the site's; nil: there is none
-	end      context.CancelFunc
+	server  *http.Server
+	ended   chan struct{} // closed when nothing is served any more
+	opened  chan struct{} // closed when the site is there
+	site    http.Handler
+	streams *stream.Streams // the site's; nil: there is none
+	end     context.CancelFunc
 }
 
-// listen opens the address at once, so that a taken one stops the start.
-func (w *Worker) listen(ctx context.Context) (*web, error) {
+// listen opens the address at once, so that a taken one stops the start, and serves
+// health and metrics: whoever asks whether the worker is alive has to hear so while it
+// waits for NATS, or would kill it for that. The site comes later.
+func (w *Worker) listen() (*web, error) {
 	l := w.Listener
 	if l == nil {
 		var err error
@@ -42,37 +46,79 @@ func (w *Worker) listen(ctx context.Context) (*web, error) {
 	mux.HandleFunc("GET /healthz", func(rw http.ResponseWriter, _ *http.Request) { fmt.Fprintln(rw, "ok") })
 	mux.HandleFunc("GET /readyz", w.readyz)
 	mux.Handle("GET /metrics", w.authorized(promhttp.HandlerFor(w.metrics.registry, promhttp.HandlerOpts{})))
-	s := &web{server: &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}, listener: l, end: func() {}}
-	if w.Site != nil {
-		// Streams of its own, so that what people read takes no place of the loops'.
-		var err error
-		if s.streams, err = stream.Attach(ctx, w.nc); err != nil {
-			_ = l.Close()
-			return nil, fmt.Errorf("http: %w", err)
-		}
-		var site context.Context
-		site, s.end = context.WithCancel(context.WithoutCancel(ctx))
-		mux.Handle("/", w.Site(site, s.streams, w.nc.IsConnected))
+	s := &web{
+		server: &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second},
+		ended:  make(chan struct{}), opened: make(chan struct{}), end: func() {},
 	}
+	if w.Site != nil {
+		mux.HandleFunc("/", s.whenOpened)
+	}
+	go func() {
+		defer close(s.ended)
+		if err := s.server.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			_ = s.server.Close()
+		}
+	}()
 	w.Log.Info().Str("listen", l.Addr().String()).Msg("http")
 	return s, nil
 }
 
-// run serves until ctx ends.
-func (s *web) run(ctx context.Context) {
-	defer context.AfterFunc(ctx, func() { _ = s.server.Close() })()
-	if s.streams != nil {
-		defer s.streams.Close()
+// open adds the site, and waits for JetStream to answer. It reports false when ctx
+// ends before.
+func (s *web) open(ctx context.Context, w *Worker) (bool, error) {
+	if w.Site == nil {
+		return true, nil
 	}
-	defer s.end()
-	if err := s.server.Serve(s.listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
-		_ = s.server.Close()
+	// Streams of its own, so that what people read takes no place of the loops'.
+	streams, err := insist(ctx, w, func() (*stream.Streams, error) { return stream.Attach(ctx, w.nc) })
+	if err != nil {
+		return false, fmt.Errorf("http: %w", err)
+	}
+	if streams == nil {
+		return false, nil
+	}
+	s.streams = streams
+	var site context.Context
+	site, s.end = context.WithCancel(context.WithoutCancel(ctx))
+	s.site = w.Site(site, streams, w.nc.IsConnected)
+	close(s.opened)
+	return true, nil
+}
+
+// siteWait is how long who asks for the site waits for the start to be over.
+const siteWait = 10 * time.Second
+
+// whenOpened serves the site, once it is there.
+func (s *web) whenOpened(rw http.ResponseWriter, r *http.Request) {
+	wait := time.NewTimer(siteWait)
+	defer wait.Stop()
+	select {
+	case <-s.opened:
+		s.site.ServeHTTP(rw, r)
+	case <-wait.C:
+		http.Error(rw, starting, http.StatusServiceUnavailable)
+	case <-r.Context().Done():
 	}
 }
+
+// close ends it all; it may be called again.
+func (s *web) close() {
+	_ = s.server.Close()
+	<-s.ended
+	s.end()
+	if s.streams != nil {
+		s.streams.Close()
+		s.streams = nil
+	}
+}
+
+const starting = "the worker is starting: nats does not answer yet"
 
 // readyz says yes while NATS is there and this worker has its share of shards.
 func (w *Worker) readyz(rw http.ResponseWriter, _ *http.Request) {
 	switch {
+	case !w.made.Load():
+		http.Error(rw, starting, http.StatusServiceUnavailable)
 	case !w.nc.IsConnected():
 		http.Error(rw, "nats is away", http.StatusServiceUnavailable)
 	case !w.ready.Load():

@@ -52,6 +52,11 @@ func (w *Worker) Run(ctx context.Context) error {
 		w.Name, _ = os.Hostname()
 	}
 	w.metrics = newMetrics()
+	web, err := w.listen()
+	if err != nil {
+		return err
+	}
+	defer web.close()
 	server, err := w.embed()
 	if err != nil {
 		return err
@@ -67,11 +72,11 @@ func (w *Worker) Run(ctx context.Context) error {
 		return err
 	}
 	defer w.streams.Close()
-	return w.work(ctx)
+	return w.work(ctx, web)
 }
 
 // work runs the loops and the membership, and ends them in order.
-func (w *Worker) work(ctx context.Context) error {
+func (w *Worker) work(ctx context.Context, web *web) error {
 	for i := range w.Config.Destinations {
 		r, err := w.begin(ctx, &w.Config.Destinations[i])
 		if err != nil || r == nil {
@@ -80,8 +85,7 @@ func (w *Worker) work(ctx context.Context) error {
 		w.runners = append(w.runners, r)
 	}
 	w.made.Store(true)
-	web, err := w.listen(ctx)
-	if err != nil {
+	if opened, err := web.open(ctx, w); err != nil || !opened {
 		return err
 	}
 	// Calls in flight may finish within the grace time after ctx has ended.
@@ -110,7 +114,6 @@ func (w *Worker) work(ctx context.Context) error {
 		others.Go(func() { r.tellGate(side) })
 		others.Go(func() { r.look(side) })
 	}
-	others.Go(func() { web.run(side) })
 	others.Go(func() { w.hear(side) })
 	w.belong(ctx, &loops)
 	loops.Wait()
@@ -119,6 +122,7 @@ func (w *Worker) work(ctx context.Context) error {
 		r.closing.Wait()
 	}
 	endSide()
+	web.close()
 	others.Wait()
 	w.Log.Info().Msg("stopped")
 	return nil
