@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -64,6 +65,13 @@ destinations:
 
 func (s *setting) start(t *testing.T) {
 	t.Helper()
+	s.startUntil(t, "readyz")
+}
+
+// startUntil starts the worker and waits for one of its health pages: one that is
+// blocked from the beginning takes no shard, and is never ready.
+func (s *setting) startUntil(t *testing.T, page string) {
+	t.Helper()
 	worker, err := launch("worker", s.dir, os.Environ(), bin+"/worker", "run", "-c", "worker.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +79,7 @@ func (s *setting) start(t *testing.T) {
 	s.worker, s.down = worker, false
 	t.Cleanup(worker.kill)
 	err = eventually(t.Context(), func(ctx context.Context) error {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"readyz", nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+page, nil)
 		if err != nil {
 			return err
 		}
@@ -79,13 +87,39 @@ func (s *setting) start(t *testing.T) {
 		if err == nil {
 			answer.Body.Close()
 			if answer.StatusCode != http.StatusOK {
-				err = fmt.Errorf("readyz: %s", answer.Status)
+				err = fmt.Errorf("%s: %s", page, answer.Status)
 			}
 		}
 		return err
 	})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, &worker.out)
+	}
+}
+
+// stop has the worker end as an operator does.
+func (s *setting) stop(t *testing.T) {
+	t.Helper()
+	s.down = true
+	if err := s.worker.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if how, err := s.worker.exits(); err != nil || how != "0" {
+		t.Fatalf("the worker ended with %s (%v)\n%s", how, err, &s.worker.out)
+	}
+}
+
+// add puts a destination behind the others in the configuration of a worker that is
+// stopped.
+func (s *setting) add(t *testing.T, destination string) {
+	t.Helper()
+	name := filepath.Join(s.dir, "worker.yaml")
+	config, err := os.ReadFile(name)
+	if err == nil {
+		err = os.WriteFile(name, append(config, destination...), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

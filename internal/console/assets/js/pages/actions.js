@@ -1,5 +1,5 @@
 // Actions: what people did, the newest first.
-import { ago, count, dayOf, reasonName, timeOf, whenOf } from "../words.js";
+import { ago, dayOf, many, reasonName, timeOf, whenOf } from "../words.js";
 import { api } from "../api.js";
 import { ask, toast } from "../dialog.js";
 import { h } from "../dom.js";
@@ -70,7 +70,7 @@ export function open(ctx) {
   async function goOn(a) {
     try {
       const done = await api.act("replay", { resume: a.run }, { body: {} });
-      toast(`${count(done.queued)} more letters queued.`);
+      toast(`${many(done.queued, "more letter")} queued.`);
     } catch (err) {
       ctx.failed(err);
     }
@@ -97,11 +97,11 @@ export function open(ctx) {
 function object(a) {
   const at = a.destination && a.destination !== "-" ? ` at ${a.destination}` : "";
   if (a.customer) return [h("a", { href: `#/customer/${encodeURIComponent(a.shop)}/${encodeURIComponent(a.customer)}` }, h("span.mono", null, a.customer)), ` of ${a.shop}${at}`, a.reason ? h("span.soft", null, ` (${reasonName(a.reason)})`) : null];
-  if (a.verb === "replayed") return [`${count(a.queued)} letters`, at];
+  if (a.verb === "replayed") return [many(a.queued, "letter"), at];
   if (a.filter) {
     const f = Object.entries(a.filter).filter(([k, v]) => v && k !== "destination").map(([k, v]) => `${k} ${k === "reason" ? reasonName(v) : v}`);
     const n = a.queued ?? a.edited ?? a.discarded;
-    return [n !== undefined ? `${count(n)} letters` : f.length ? "letters with " + f.join(", ") : "all letters", at || a.filter.destination ? at || ` at ${a.filter.destination}` : ""];
+    return [n !== undefined ? many(n, "letter") : f.length ? "letters with " + f.join(", ") : "all letters", at || a.filter.destination ? at || ` at ${a.filter.destination}` : ""];
   }
   return h("strong", null, a.destination === "-" ? "" : a.destination);
 }

@@ -1,12 +1,11 @@
 // One dead letter: what was sent and what the provider said to it, a correction
 // that is checked while it is typed, and what becomes of it.
-import { ago, many, reasonName, whenOf } from "../words.js";
+import { ago, reasonName, whenOf } from "../words.js";
 import { around, letterAddress } from "./letters.js";
-import { at, flat, known, patch, shown, source } from "../mend.js";
-import { wouldLook, wouldName } from "../would.js";
+import { became, refusal, request } from "./letter_parts.js";
 import { api } from "../api.js";
-import { became, outcome, refusal, request } from "./letter_parts.js";
 import { ask, toast } from "../dialog.js";
+import { correction } from "./correction.js";
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
 
@@ -18,19 +17,13 @@ export function open(ctx) {
   const near = around(id);
   // seen is the letter that a person looks at, and no later one of the customer.
   const seen = () => ({ ...id, up_to: letter.up_to });
-  let letter, gone = "", grant, verdict, checking = false, busy = false, fate = null;
-  let changes = {}, raw = null, rawWrong = "", extra = [], all = false;
-
-  // base is what a correction is laid upon: the data as published, or as it was
-  // corrected before.
-  const base = () => letter.edit?.customer ?? letter.event?.data;
-  const made = () => raw !== null ? raw.value : patch(changes, base());
-  const changed = () => raw !== null ? !rawWrong && Object.keys(raw.value).length > 0 : Object.keys(changes).length > 0;
+  let letter, gone = "", later = false, grant, verdict, checking = false, busy = false, fate = null;
+  const typing = correction({ of: () => letter, destination, typed: () => check(), draw: () => draw(), mend: (andReplay) => mend(andReplay), takeBack: () => takeBack() });
 
   async function load() {
     try {
       letter = await api.letter(id, { signal: ctx.signal, grant });
-      gone = "";
+      gone = "", later = false;
     } catch (err) {
       if (err.name === "AbortError") return;
       if (err.status !== 404) return ctx.failed(err);
@@ -48,13 +41,13 @@ export function open(ctx) {
     ctx.signal.addEventListener("abort", () => asked.abort());
     clearTimeout(timer);
     const { signal } = asked;
-    if (rawWrong) return draw();
+    if (!typing.readable()) return draw();
     checking = true;
     draw();
     timer = setTimeout(async () => {
       try {
-        const { rows } = changed()
-          ? await api.preview("edit", seen(), 1, { body: { patch: made() }, signal, grant })
+        const { rows } = typing.changed()
+          ? await api.preview("edit", seen(), 1, { body: { patch: typing.made() }, signal, grant })
           : await api.preview("replay", seen(), 1, { signal, grant });
         verdict = rows[0] ?? { would: "moved" };
       } catch (err) {
@@ -95,11 +88,11 @@ export function open(ctx) {
   }
 
   const mend = (andReplay) => act(async () => {
-    if (rawWrong) return;
-    if (changed()) {
-      const done = await api.act("edit", seen(), { body: { patch: made() }, signal: ctx.signal, grant });
+    if (!typing.readable()) return;
+    if (typing.changed()) {
+      const done = await api.act("edit", seen(), { body: { patch: typing.made() }, signal: ctx.signal, grant });
       if (!done.edited) return check();
-      changes = {}, raw = null, extra = [];
+      typing.forget();
       letter = await api.letter(id, { signal: ctx.signal, grant });
     }
     if (andReplay) await replayNow();
@@ -202,101 +195,28 @@ export function open(ctx) {
           h("a.button", { href: `#/customer/${encodeURIComponent(shop)}/${encodeURIComponent(customer)}` }, icon("customer"), "Customer"),
           open && h("button.button.bad", { type: "button", onclick: discard, disabled: busy }, icon("discard"), "Discard…"))),
       fate && became(fate, destination, ctx.live.status, near.after),
+      later && open && h("p.notice.stop", { role: "alert" }, h("span.grow", null, h("strong", null, "A later letter has come. "), "What you see is the one before, and nothing more can be done to it. What you typed is kept."),
+        h("button.button.small", { type: "button", onclick: load }, "Show it")),
       gone && fate?.state !== "good" && h("div.card.empty", null, h("strong", null, "This letter is not open"), "A newer version got through, or somebody discarded it. ",
         h("a", { href: `#/customer/${encodeURIComponent(shop)}/${encodeURIComponent(customer)}` }, "Where the customer is now"), "."),
       !letter && !gone && h("p.empty", null, "Fetching the letter…"),
-      letter && !gone && [h("div.pair", null, refusal(letter), request(letter)), open && correction()]);
+      letter && !gone && [h("div.pair", null, refusal(letter), request(letter)), open && typing.view({ verdict, checking, busy })]);
   }
 
-  function correction() {
-    const data = base();
-    if (!data || typeof data !== "object") {
-      return h("section.card.mend", null, h("header", null, h("h2", null, "Mend")), h("p.body.soft", null, "What was published can't be read as a customer, so there is nothing to correct here. Have the shop publish it again."));
+  // look sees whether the letter is still the one that is open. What somebody types
+  // over is not taken from under their hands.
+  async function look() {
+    try {
+      const now = await api.letter(id, { signal: ctx.signal, grant });
+      const other = now.up_to !== letter.up_to;
+      gone = "", later = other && typing.changed();
+      if (!later) letter = now;
+      if (other && !later) return check();
+    } catch (err) {
+      if (err.status !== 404) return;
+      gone = err.message;
     }
-    const errors = verdict?.errors ?? [];
-    const wrong = new Map(errors.map((e) => [source(e) ?? e.field, e.message]));
-    const first = [...new Set([...wrong.keys(), ...letter.errors.map(source), ...extra].filter((p) => p && (known.includes(p) || at(data, p) !== undefined)))];
-    const rest = flat(data).map(([path]) => path).filter((p) => !first.includes(p));
-    const few = first.length ? 0 : 5; // of which nobody knows whether they are at fault
-    const visible = all ? rest : rest.filter((p, i) => i < few || p in changes);
-    return h("section.card.mend", { "aria-labelledby": "mend" },
-      h("header", null, h("h2", { id: "mend" }, "Mend"), h("span.soft.small", null, `for ${destination} only, kept with the letter`), h("span.grow"),
-        h("div.tabs", { role: "group", "aria-label": "How to mend" },
-          h("button.tab", { type: "button", "aria-pressed": String(raw === null), onclick: () => { raw = null, rawWrong = ""; check(); } }, "Fields"),
-          h("button.tab", { type: "button", "aria-pressed": String(raw !== null), onclick: () => { raw ??= { value: made(), text: JSON.stringify(made(), null, 2) }; draw(); } }, "JSON patch"))),
-      letter.edit && h("p.notice.good", { "class": "flat" }, h("span.grow", null, `Mended ${letter.edit.by ? `by ${letter.edit.by} ` : ""}${ago(letter.edit.at)}${letter.edit.note ? `: “${letter.edit.note}”` : ""}. What you type comes on top.`),
-        h("button.button.small", { type: "button", onclick: takeBack, disabled: busy }, "Take back")),
-      h("form.halves", { onsubmit: (e) => { e.preventDefault(); mend(true); } },
-        h("div.fields", null,
-          raw !== null ? rawPatch() : [
-            first.map((p) => input(p, data, wrong)),
-            visible.map((p) => input(p, data, wrong)),
-            h("div.row", null,
-              (all || rest.length > visible.length) && h("button.button.small.plain", { type: "button", "aria-expanded": String(all), onclick: () => { all = !all; draw(); } }, all ? "Fewer fields" : many(rest.length - visible.length, "more field")),
-              h("label", null, h("span.seen-by-readers", null, "Add a field"),
-                h("select.input.small", { value: "", onchange: (e) => { if (e.target.value) extra.push(e.target.value), draw(); } },
-                  h("option", { value: "" }, "Add a field…"), known.filter((p) => at(data, p) === undefined && !first.includes(p)).map((p) => h("option", { value: p }, p))))),
-            h("p.says", null, letter.masked ? "Personal fields are masked; type over one to replace it. " : "", "An emptied field is left out: the provider keeps what it has."),
-          ]),
-        h("div.outcome", null, outcome(letter, verdict, checking))),
-      h("footer.bar", null,
-        h("span.grow", { role: "status" }, verdictLine()),
-        changed() && h("button.button", { type: "button", onclick: () => mend(false), disabled: busy || verdict?.would === "refuse" }, "Keep the correction"),
-        h("button.button", { type: "button", id: "replay", "class": changed() || verdict?.would !== "refuse" ? "main" : "", onclick: () => mend(true), disabled: busy || Boolean(rawWrong) || changed() && verdict?.would === "refuse" },
-          icon("replay"), changed() ? "Mend and replay" : letter.edit ? "Replay the corrected row" : "Replay as it is")));
-  }
-
-  function input(path, data, wrong) {
-    const before = at(data, path);
-    const masked = letter.masked && (typeof before === "string" || before !== null && typeof before === "object");
-    const value = path in changes ? changes[path] : masked ? "" : shown(before);
-    const says = wrong.get(path);
-    const name = "field-" + path;
-    return h("div.field", { key: path },
-      h("label", { "for": name }, path),
-      h("div.with", null,
-        h("input.input", {
-          id: name, value, placeholder: masked ? shown(before) : before === null ? "cleared" : before === undefined ? "not in the event" : "left out", spellcheck: "false", autocomplete: "off",
-          "class": `${says && !checking ? "wrong" : ""} ${path in changes ? "changed" : ""}`, "aria-invalid": says ? "true" : null, "aria-describedby": says ? name + "-says" : null,
-          oninput: (e) => {
-            if (e.target.value === (masked ? "" : shown(before))) delete changes[path];
-            else changes[path] = e.target.value;
-            check();
-          },
-        }),
-        masked && !(path in changes) && h("button.button.small.plain", { type: "button", title: "Leave the field out", "aria-label": `Leave ${path} out`, onclick: () => { changes[path] = ""; check(); } }, icon("close")),
-        path in changes && h("button.button.small.plain", { type: "button", title: "As it was", "aria-label": `${path} as it was`, onclick: () => { delete changes[path]; const el = document.getElementById(name); el.value = masked ? "" : shown(before); check(); } }, icon("undo"))),
-      says && h("p.says.wrong", { id: name + "-says" }, says));
-  }
-
-  function rawPatch() {
-    return h("label.field.patch", { key: "patch" }, h("span", null, "JSON merge patch (RFC 7396) of the event's data"),
-      h("textarea.input", {
-        "class": rawWrong ? "wrong" : "", spellcheck: "false", rows: 8, value: raw.text,
-        oninput: (e) => {
-          raw.text = e.target.value;
-          try {
-            raw.value = raw.text.trim() ? JSON.parse(raw.text) : {};
-            rawWrong = raw.value && typeof raw.value === "object" && !Array.isArray(raw.value) ? "" : 'It has to be an object, such as {"phone": "+48221234567"}.';
-          } catch {
-            rawWrong = "This is no JSON yet.";
-          }
-          check();
-        },
-      }),
-      rawWrong && h("span.says.wrong", null, rawWrong));
-  }
-
-  function verdictLine() {
-    if (rawWrong || !verdict) return null;
-    if (checking) return h("span.says", null, "Looking…");
-    if (verdict.would === "refuse") {
-      const others = (verdict.errors ?? []).filter((e) => !(e.path ?? e.field));
-      return h("span.says.wrong", null, verdict.errors?.length ? `Still invalid: ${many(verdict.errors.length, "fault")}.` : "Still invalid.", others.map((e) => " " + e.message), !verdict.errors?.length && verdict.message ? " " + verdict.message : "");
-    }
-    if (!verdict.would) return h("span.says.wrong", null, verdict.message);
-    return h("span.says", { "class": wouldLook(verdict.would) === "good" ? "right" : "" }, capital(wouldName(verdict.would)) + ".",
-      !changed() && !letter.edit && letter.reason === "rejected" && verdict.would === "send" ? " The provider may refuse it again." : "");
+    draw();
   }
 
   load();
@@ -305,8 +225,6 @@ export function open(ctx) {
   ctx.live.on((l) => {
     if (l.letters === seenLetters || busy || fate?.state === "queued" || fate?.state === "good") return;
     seenLetters = l.letters;
-    if (letter && !changed()) api.letter(id, { signal: ctx.signal, grant }).then((now) => { letter = now; draw(); }, (err) => { if (err.status === 404) gone = err.message, draw(); });
+    if (letter) look();
   }, ctx.signal);
 }
-
-const capital = (s) => s[0].toUpperCase() + s.slice(1);
