@@ -151,7 +151,8 @@ func (s *Sharer) adjust(ctx context.Context, needs Share) {
 			if err != nil || revision < s.revision && !s.wentBack(ctx) {
 				return
 			}
-			s.claims, s.revision, s.read, s.lastRead, s.behind = claims, revision, true, time.Now(), time.Time{}
+			s.know(claims, revision)
+			s.lastRead, s.behind = time.Now(), time.Time{}
 		}
 		s.look(ctx, needs)
 		next := s.plan(ctx, needs)
@@ -159,9 +160,10 @@ func (s *Sharer) adjust(ctx context.Context, needs Share) {
 			return
 		}
 		revision, err := s.writeClaims(ctx, next)
-		s.read = revision > 0 && err == nil
-		if s.read {
-			s.claims, s.revision, s.unsure = next, revision, false
+		s.read = false
+		if revision > 0 && err == nil {
+			s.know(next, revision)
+			s.unsure = false
 		}
 		if err != nil {
 			s.sure = s.certain().least(next.has(s.Member))

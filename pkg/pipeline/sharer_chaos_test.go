@@ -181,3 +181,29 @@ func TestLostRecordIsWrittenAnew(t *testing.T) {
 		calm.leave()
 	})
 }
+
+// A server that has not seen a worker come says once that its membership is over: the
+// worker is back among the others at once, and stays.
+func TestMemberThatWasTakenForGoneIsBack(t *testing.T) {
+	inFleet(t, Share{4, 20}, func(f *fleet) {
+		a, b := f.join("a", 50_000), f.join("b", 50_000)
+		f.during("at first", 10*time.Second, 0)
+		f.board.mu.Lock()
+		f.unseen = "b"
+		f.board.mu.Unlock()
+		f.during("while it is wrong", 2*time.Minute, 0)
+		before := f.written()
+		by := f.during("afterwards", time.Minute, 0.9)
+		if by["a"] < 400 || by["b"] < 400 {
+			t.Errorf("got %v, want about as many of each", by)
+		}
+		if n := f.written() - before; n > 60 {
+			t.Errorf("%d writes within a minute in which nobody came or left", n)
+		}
+		if f.unseen != "" {
+			t.Error("nobody asked")
+		}
+		a.leave()
+		b.leave()
+	})
+}

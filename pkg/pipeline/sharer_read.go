@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"maps"
 	"time"
 )
 
@@ -13,6 +14,13 @@ func (s *Sharer) readClaims(ctx context.Context) (Claims, uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
 	return s.Shares.Read(ctx)
+}
+
+// know takes in claims as they were read or written. Who is no longer among them and
+// comes back is there, whatever a server said that had not seen him come.
+func (s *Sharer) know(claims Claims, revision uint64) {
+	s.claims, s.revision, s.read = claims, revision, true
+	maps.DeleteFunc(s.gone, func(member string, _ bool) bool { return claims.of(member) < 0 })
 }
 
 // wentBack reports whether the record itself has gone back, as one that was lost, and

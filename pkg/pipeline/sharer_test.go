@@ -23,6 +23,7 @@ type board struct {
 	last     uint64 // revision that there was
 	writes   int
 	over     map[string]time.Time // when a membership is over for certain
+	unseen   string               // a member of whom a server knows nothing yet, for one question
 	watching []*watch
 	most     Share // that was claimed in sum
 	flaky    float64
@@ -116,6 +117,10 @@ func (w *watch) Write(ctx context.Context, claims Claims, revision uint64) (uint
 func (w *watch) Over(_ context.Context, member string) (bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if member == w.unseen {
+		w.unseen = ""
+		return true, nil
+	}
 	over, ok := w.over[member]
 	return ok && !time.Now().Before(over), nil
 }

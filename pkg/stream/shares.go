@@ -57,7 +57,9 @@ func (s *Shares) Write(ctx context.Context, claims pipeline.Claims, revision uin
 	return revision, err
 }
 
-// Over implements pipeline.Shares.
+// Over implements pipeline.Shares. That a record runs out is agreed on like any write,
+// so that a server that lags shows it too long, never too short; only one that has not
+// seen the member join yet is wrong.
 func (s *Shares) Over(ctx context.Context, member string) (bool, error) {
 	alive, err := s.streams.alive(ctx, member)
 	return err == nil && !alive, err
