@@ -22,6 +22,10 @@ func (d *Destination) judge(c *customer) {
 		r := c.rows
 		switch verdict {
 		case drop:
+			if until := c.lost.until; r.next == nil && !r.outside && time.Now().Before(until) {
+				d.park(c, until) // whoever has the shard before that has to know of the call
+				return
+			}
 			d.used -= r.size()
 			d.supersede(c.pop().loans)
 		case filter:

@@ -44,6 +44,30 @@ func TestLostCallIsRememberedByTheNextOwner(t *testing.T) {
 				r.wantSecondSending("a:8")
 			})
 		})
+		t.Run("its version discarded since, "+how, func(t *testing.T) {
+			inWorld(t, func(r *rig) {
+				dead := &ledger.Settled{Version: 7, Seq: 1, Outcome: ledger.Dead}
+				held := &ledger.Held{Version: 1, ProviderID: "id-a"}
+				r.sink.answer = fails(errLost)
+				r.hold("a", ledger.Entry{Held: held, Settled: dead})
+				r.start()
+				r.changed("a", 7, "")
+				r.wake(Wakeup{Key: key("a"), Cause: Backfill})
+				r.wait(time.Second)
+				discarded := *dead
+				discarded.Outcome = ledger.Discarded
+				r.hold("a", ledger.Entry{Held: held, Settled: &discarded})
+				r.wake(Wakeup{Key: key("a"), Cause: Backfill})
+				r.wait(time.Second)
+				r.sink.say(nil)
+				change(r)
+				r.changed("a", 8, "")
+				r.wait(time.Minute)
+				r.wantSecondSending("a:8")
+				r.wantOutcome("a", "delivered 8")
+				r.wantSettled()
+			})
+		})
 	}
 }
 
