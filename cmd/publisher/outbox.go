@@ -138,7 +138,7 @@ func relay(ctx context.Context, o outboxOptions, stderr io.Writer) error {
 
 // serveHandler answers until it is stopped.
 func serveHandler(listener net.Listener, handler http.Handler) (stop func()) {
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Handler: handler, ReadTimeout: 5 * time.Second, WriteTimeout: time.Minute}
 	var served sync.WaitGroup
 	served.Go(func() { _ = server.Serve(listener) }) // its end is told by stop
 	return func() {
