@@ -74,6 +74,9 @@ func (s *Streams) EnsureLayout(ctx context.Context, destination string, shards i
 		next := l
 		switch {
 		case !there:
+			if err := s.renamed(ctx, destination); err != nil {
+				return l, err
+			}
 			next = Layout{Generation: 1, Shards: shards, Start: begin.Events}
 			for id := range shards {
 				err = errors.Join(err, s.layOut(ctx, Place{destination, 1, shards, id}, begin.cursor(s.config.Partitions/shards)))
@@ -156,7 +159,7 @@ func (s *Streams) agrees(ctx context.Context, place Place) error {
 	if l == nil || l.Generation != place.Generation || l.Shards != place.Shards || l.Next != 0 {
 		return fmt.Errorf("take shard %s: %w", place, ErrLayout)
 	}
-	return nil
+	return s.renamed(ctx, place.Destination)
 }
 
 // layOut makes a shard's first cursor. One that is there stays as it is, so that

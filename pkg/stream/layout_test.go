@@ -113,55 +113,6 @@ func TestLayoutChanges(t *testing.T) {
 	}
 }
 
-func TestRenameMovesEverything(t *testing.T) {
-	t.Parallel()
-	_, s := open(t, Config{Partitions: 1})
-	ctx := testContext(t)
-	place := lay(t, s, "d", 1)
-	shard := openShard(t, s, place)
-	publish(t, s, "acme", "c", 1)
-	second := publish(t, s, "acme", "c2", 1)
-	lend(t, shard.Feeds[0], 2)
-	shard.Feeds[0].Settle(second)
-	if err := shard.Close(ctx); err != nil {
-		t.Fatal(err)
-	}
-	putAll(t, openLedger(t, s), []string{"0.acme.c"}, nil, 3)
-	if err := s.Letters("d").Open(ctx, letter("0.acme.c2", 7)); err != nil {
-		t.Fatal(err)
-	}
-	setAlarm(t, s.Alarm("d"), pipeline.Wakeup{Key: "0.acme.c", Cause: pipeline.Replay})
-	for range 2 { // the second time there is nothing to do
-		if err := s.Rename(ctx, "d", "new"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	book, err := s.Ledger(ctx, "new")
-	if err != nil {
-		t.Fatal(err)
-	}
-	found, err := book.Get(ctx, []string{"0.acme.c"})
-	if err != nil || found[0].Entry.Settled == nil || found[0].Entry.Settled.Version != 3 {
-		t.Errorf("ledger: got %+v and error %v", found, err)
-	}
-	if l, err := s.Letters("new").Get(ctx, "acme", "c2"); err != nil || l == nil || l.Version != 7 || l.Row == nil {
-		t.Errorf("letter: got %+v and error %v", l, err)
-	}
-	if l, err := s.Letters("d").Get(ctx, "acme", "c2"); err != nil || l != nil {
-		t.Errorf("letter under the old name: got %+v and error %v", l, err)
-	}
-	moved := openShard(t, s, Place{"new", 1, 1, 0})
-	if moved.cursor.stored.Events[0].Settled != second {
-		t.Errorf("cursor: got %+v, want settled %d", moved.cursor.stored, second)
-	}
-	if m := lend(t, wakes(moved), 1)[0]; m.Key != "0.acme.c" || m.Cause != pipeline.Replay {
-		t.Errorf("wake-up: got %+v", m)
-	}
-	if l, err := s.Layout(ctx, "d"); err != nil || l != nil {
-		t.Errorf("old layout: got %+v and error %v", l, err)
-	}
-}
-
 func TestBacklogCounts(t *testing.T) {
 	t.Parallel()
 	_, s := open(t, Config{Partitions: 2})

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -10,6 +11,38 @@ import (
 	"github.com/custsync/custsync/pkg/pipeline"
 	"github.com/nats-io/nats.go"
 )
+
+const renamedKey = "renamed."
+
+// renamedRecord says which name a destination has by now. It stays: a worker that knows
+// the old name only would fill the provider once more, with a ledger that is empty.
+type renamedRecord struct {
+	To string `json:"to"`
+}
+
+// ErrRenamed says that a destination has another name by now.
+var ErrRenamed = errors.New("it was renamed")
+
+// renamed returns ErrRenamed if a destination has another name by now.
+func (s *Streams) renamed(ctx context.Context, destination string) error {
+	var r renamedRecord
+	_, there, err := s.record(ctx, renamedKey+destination, &r)
+	if err != nil || !there {
+		return err
+	}
+	return fmt.Errorf("destination %s: %w to %s: configure it so here too; if it is to be a new one, run: worker remove --destination %s",
+		destination, ErrRenamed, r.To, destination)
+}
+
+// ownName notes that a destination has no other name, or not any more.
+func (s *Streams) ownName(ctx context.Context, destination string) error {
+	var r renamedRecord
+	revision, there, err := s.record(ctx, renamedKey+destination, &r)
+	if err != nil || !there {
+		return err
+	}
+	return s.dropRecord(ctx, renamedKey+destination, revision)
+}
 
 // Rename moves all that is kept for a destination to another name. Nothing is
 // done when there is nothing under the old name, or when the new one is laid out
@@ -24,11 +57,19 @@ func (s *Streams) Rename(ctx context.Context, from, to string) error {
 		return err
 	}
 	if done == nil {
-		if err := s.move(ctx, from, to, *old); err != nil {
+		// Before it is looked who owns a shard: from then on nobody takes one.
+		err := s.overwrite(ctx, renamedKey+from, renamedRecord{to})
+		if err == nil {
+			err = s.move(ctx, from, to, *old)
+		}
+		if errors.Is(err, ErrLayoutBusy) {
+			err = errors.Join(err, s.ownName(ctx, from)) // its owners go on as before
+		}
+		if err != nil {
 			return fmt.Errorf("rename %s to %s: %w", from, to, err)
 		}
 	}
-	return s.Remove(ctx, from)
+	return s.clear(ctx, from, places(from))
 }
 
 func (s *Streams) move(ctx context.Context, from, to string, l Layout) error {
@@ -61,7 +102,18 @@ func (s *Streams) move(ctx context.Context, from, to string, l Layout) error {
 			return err
 		}
 	}
-	_, err := s.setRecord(ctx, layoutKey+to, 0, l)
+	var paused Paused
+	_, there, err := s.record(ctx, pausedKey+from, &paused)
+	if err == nil && there {
+		err = s.Pause(ctx, to, paused)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.ownName(ctx, to); err != nil { // it may be back at a name that it had
+		return err
+	}
+	_, err = s.setRecord(ctx, layoutKey+to, 0, l)
 	return err
 }
 

@@ -107,10 +107,15 @@ func places(destination string) []place {
 	return all
 }
 
+// renamedPlace is where it says that a destination has another name by now.
+func renamedPlace(destination string) place {
+	return place{workersStream, workersPrefix + renamedKey + destination, func(k *Kept) *uint64 { return &k.Records }}
+}
+
 // KeptFor counts what is kept for a destination.
 func (s *Streams) KeptFor(ctx context.Context, destination string) (Kept, error) {
 	var kept Kept
-	for _, p := range places(destination) {
+	for _, p := range append(places(destination), renamedPlace(destination)) {
 		if p.of == nil {
 			continue
 		}
@@ -126,10 +131,14 @@ func (s *Streams) KeptFor(ctx context.Context, destination string) (Kept, error)
 // Remove deletes all that is kept for a destination: ledger, letters, wake-ups,
 // cursors and what else the workers know of it. It can be done again.
 func (s *Streams) Remove(ctx context.Context, destination string) error {
+	return s.clear(ctx, destination, append(places(destination), renamedPlace(destination)))
+}
+
+func (s *Streams) clear(ctx context.Context, destination string, places []place) error {
 	if err := s.Unowned(ctx, destination); err != nil {
 		return fmt.Errorf("remove %s: %w", destination, err)
 	}
-	for _, p := range places(destination) {
+	for _, p := range places {
 		if err := s.purge(ctx, p.stream, p.filter, 0); err != nil {
 			return fmt.Errorf("remove %s: %w", destination, err)
 		}
