@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -42,8 +43,18 @@ func (w *Worker) open(ctx context.Context) (*stream.Streams, error) {
 }
 
 // begin makes a destination's runner. It returns nothing at all when ctx ends before.
+// While others work on the destination by the name that it had, it waits for them.
 func (w *Worker) begin(ctx context.Context, d *config.Destination) (*runner, error) {
-	return insist(ctx, w, func() (*runner, error) { return w.newRunner(ctx, d) })
+	for {
+		r, err := insist(ctx, w, func() (*runner, error) { return w.newRunner(ctx, d) })
+		if !errors.Is(err, stream.ErrLayoutBusy) {
+			return r, err
+		}
+		w.Log.Warn().Err(err).Msg("waiting for the workers that know it by its former name; stop them")
+		if pause(ctx, retryStart); ctx.Err() != nil {
+			return nil, nil
+		}
+	}
 }
 
 // insist waits for JetStream to answer, at whichever server of those that there are.
