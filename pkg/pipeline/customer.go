@@ -124,7 +124,8 @@ func (c *customer) fold(r *row) (superseded []loan) {
 	c.mix(r)
 	if f := c.flight; f != nil && !r.outside && !f.outside {
 		switch d := r.mark.Compare(f.mark); {
-		case d < 0:
+		case d < 0 && (c.stage != settling || !r.again && !r.over):
+			f.cover(r)
 			return r.loans
 		case d == 0 && !r.force && (r.cause == Live || c.stage != settling):
 			// A wake-up beside an end that is being stored may have taken the place of
@@ -151,6 +152,7 @@ func (c *customer) fold(r *row) (superseded []loan) {
 	}
 	switch d := r.mark.Compare(last.mark); {
 	case d < 0:
+		last.cover(r)
 		return r.loans
 	case d == 0:
 		last.loans = append(last.loans, r.loans...)

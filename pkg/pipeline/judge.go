@@ -26,6 +26,10 @@ func (d *Destination) judge(c *customer) {
 				d.park(c, until) // whoever has the shard before that has to know of the call
 				return
 			}
+			if r.cause == Live && !r.outside && d.undercut(c, r) {
+				d.sendAgain(c)
+				return
+			}
 			d.used -= r.size()
 			d.supersede(c.pop().loans)
 		case filter:

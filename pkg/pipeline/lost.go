@@ -83,6 +83,28 @@ func (d *Destination) inherited(c *customer) time.Time {
 	return c.shard.taken.Add(d.Timeout)
 }
 
+// undercut reports whether a call of an owner before may still arrive of an older
+// version than the one that was sent here meanwhile, as of a wake-up that came before
+// the events that came again.
+func (d *Destination) undercut(c *customer, r *row) bool {
+	s := c.entry.Settled
+	if s == nil || s.Outcome != ledger.Delivered && s.Outcome != ledger.Unchanged || c.entry.Pending != nil {
+		return false
+	}
+	older := r.over || r.again && (ledger.Mark{Version: s.Version, Seq: s.Seq}).Compare(r.mark) > 0
+	return older && s.At.After(c.shard.taken) && time.Now().Before(c.shard.taken.Add(d.Timeout))
+}
+
+// sendAgain has the version that was sent last sent once more, when no call of an
+// owner before can arrive any more.
+func (d *Destination) sendAgain(c *customer) {
+	d.begin(c)
+	s, until := c.entry.Settled, c.shard.taken.Add(d.Timeout)
+	c.end.kind, c.end.entry, c.end.wake = handed, c.entry, until
+	c.end.entry.Pending = &ledger.Pending{Version: s.Version, Seq: s.Seq, Next: until.UTC(), Doubt: true, Delete: c.entry.Held == nil}
+	d.settle(c)
+}
+
 // leftover keeps, beside an end that does not settle it, what the next version has
 // to know, whoever sends that: the doubt of an earlier call, so that it is not
 // created blindly, and until when a call may still arrive that would overwrite it.

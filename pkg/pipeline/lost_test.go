@@ -140,3 +140,41 @@ func TestCreatedAgainAfterAKilledWorkersDeletion(t *testing.T) {
 		r.wantOutcome("a", "delivered 8")
 	})
 }
+
+// A wake-up may bring the newest version before the older one comes again that an
+// owner before had under way.
+func TestSentOnceMoreWhereAnOlderVersionComesAgainLater(t *testing.T) {
+	inWorld(t, func(r *rig) {
+		r.hold("a", ledger.Entry{Held: &ledger.Held{Version: 1, ProviderID: "id-a"}})
+		r.sink.took = 5 * time.Second
+		r.start()
+		r.changed("a", 7, "")
+		r.wait(time.Second) // it is under way
+		r.kill()
+		r.changed("a", 8, "")
+		r.halt()
+		soon := time.Now().Add(time.Millisecond) // by a wake-up
+		r.hold("a", ledger.Entry{
+			Held:    &ledger.Held{Version: 8, Seq: 2, ProviderID: "id-a", At: soon},
+			Settled: &ledger.Settled{Version: 8, Seq: 2, Outcome: ledger.Delivered, At: soon},
+		})
+		r.restart()
+		r.wait(time.Minute)
+		r.wantSent("a:7", "a:8!")
+		r.wantSecondSending("a:8")
+		r.wantOutcome("a", "delivered 8")
+		r.wantSettled()
+	})
+}
+
+// What gives way to a newer version that is here already leaves its trace there.
+func TestOlderRowThatCameAgainIsNoted(t *testing.T) {
+	old := func() *row { return &row{mark: ledger.Mark{Version: 7, Seq: 1}, again: true} }
+	flying := &customer{stage: flying, flight: &row{mark: ledger.Mark{Version: 8, Seq: 2}}}
+	flying.fold(old())
+	waits := &customer{stage: queued, rows: &row{mark: ledger.Mark{Version: 8, Seq: 2}}}
+	waits.fold(old())
+	if !flying.flight.over || !waits.rows.over {
+		t.Errorf("in a call: %v, waiting: %v, want both noted", flying.flight.over, waits.rows.over)
+	}
+}
