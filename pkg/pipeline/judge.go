@@ -139,7 +139,7 @@ func (d *Destination) decide(c *customer) decision {
 			if p.Delete && e.Waits() && e.Held != nil && !r.delete {
 				// The delete that waits for its wake-up goes out before what follows it.
 				c.rows = &row{mark: pending, delete: true, admitted: true, shop: r.shop, customer: r.customer,
-					at: r.at, next: r}
+					at: r.at, next: r, again: r.again || p.Next.Before(c.shard.taken)}
 				d.used += c.rows.size()
 				return d.decide(c)
 			}

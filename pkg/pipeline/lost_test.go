@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -177,4 +178,39 @@ func TestOlderRowThatCameAgainIsNoted(t *testing.T) {
 	if !flying.flight.over || !waits.rows.over {
 		t.Errorf("in a call: %v, waiting: %v, want both noted", flying.flight.over, waits.rows.over)
 	}
+}
+
+// A deletion that waited for its wake-up may be under way at an owner before as well.
+func TestCreatedAgainAfterAKilledWorkersWokenDeletion(t *testing.T) {
+	inWorld(t, func(r *rig) {
+		r.sink.lane = func(row sinks.Row) sinks.Lane {
+			if row.Delete {
+				return sinks.Lane{Name: "delete"}
+			}
+			return onceUnlessHeld(row)
+		}
+		r.hold("a", ledger.Entry{
+			Held:    &ledger.Held{Version: 1, ProviderID: "id-a"},
+			Pending: &ledger.Pending{Version: 7, Seq: 1, Attempts: 1, Next: time.Now().Add(time.Second), Delete: true},
+		})
+		r.sink.took = 5 * time.Second
+		r.deleted("a", 7)
+		r.changed("a", 8, "")
+		r.mu.Lock()
+		r.floors["events-0"], r.lent["events-0"] = 2, 2 // both were handed to the wake-up
+		r.mu.Unlock()
+		r.start()
+		r.wait(2 * time.Second)
+		r.wake(Wakeup{Key: key("a"), Cause: Retry})
+		r.wait(3 * time.Second) // it is under way
+		r.kill()
+		r.halt()
+		r.sink.took = 100 * time.Millisecond
+		r.restart()
+		r.wait(time.Minute)
+		sent := r.sink.sent()
+		if want := []string{"a:7-", "a:7-", "a:8", "a:8!"}; !slices.Equal(sent, want) {
+			t.Errorf("sent %q, want %q", sent, want)
+		}
+	})
 }
