@@ -161,7 +161,7 @@ func TestConsoleRareCases(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.stop(t)
-		s.startUntil(all, "healthz")
+		s.start(all)
 		for _, width := range []int64{phoneWidth, deskWidth} {
 			b.flow(t, s.url, width, deskHeight, func(p *tab) {
 				p.signIn()

@@ -63,14 +63,8 @@ destinations:
 	return s
 }
 
+// start starts the worker and waits until it is ready.
 func (s *setting) start(t *testing.T) {
-	t.Helper()
-	s.startUntil(t, "readyz")
-}
-
-// startUntil starts the worker and waits for one of its health pages: one that is
-// blocked from the beginning takes no shard, and is never ready.
-func (s *setting) startUntil(t *testing.T, page string) {
 	t.Helper()
 	worker, err := launch("worker", s.dir, os.Environ(), bin+"/worker", "run", "-c", "worker.yaml")
 	if err != nil {
@@ -79,7 +73,7 @@ func (s *setting) startUntil(t *testing.T, page string) {
 	s.worker, s.down = worker, false
 	t.Cleanup(worker.kill)
 	err = eventually(t.Context(), func(ctx context.Context) error {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+page, nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"readyz", nil)
 		if err != nil {
 			return err
 		}
@@ -87,7 +81,7 @@ func (s *setting) startUntil(t *testing.T, page string) {
 		if err == nil {
 			answer.Body.Close()
 			if answer.StatusCode != http.StatusOK {
-				err = fmt.Errorf("%s: %s", page, answer.Status)
+				err = fmt.Errorf("readyz: %s", answer.Status)
 			}
 		}
 		return err

@@ -23,7 +23,7 @@ type owned struct {
 // reached.
 func (r *runner) own(ctx context.Context, m *stream.Member, board *stream.Board) bool {
 	if !r.vet(ctx, board.Gates[r.config.Name]) {
-		return false
+		return r.foreign
 	}
 	layout, err := r.layOut(ctx)
 	if err != nil {

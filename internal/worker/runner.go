@@ -36,6 +36,7 @@ type runner struct {
 	gate     atomic.Pointer[pipeline.Gate]
 	heard    atomic.Bool // it was told that it is paused, or no longer
 	vetted   atomic.Bool // the streams are those of before
+	foreign  bool        // they are not, and a person has to accept them
 	compared bool        // the configuration was held against the layout's
 	backlog  atomic.Pointer[backlog]
 	speed    speed

@@ -11,7 +11,8 @@ import (
 
 // vet looks once in a membership whether the streams are those that the
 // destination was worked on with. While they are not nothing is done for it, and it
-// shows as blocked, until a person accepts them.
+// shows as blocked, until a person accepts them. The worker has got as far as it
+// can get then, so that it is ready, and its console at hand.
 func (r *runner) vet(ctx context.Context, told stream.Gate) bool {
 	if r.vetted.Load() {
 		return true
@@ -25,6 +26,7 @@ func (r *runner) vet(ctx context.Context, told stream.Gate) bool {
 			err = r.streams.Vet(ctx, r.config.Name)
 		}
 	}
+	r.foreign = foreign != nil && err != nil
 	switch {
 	case err == nil:
 		r.vetted.Store(true)
