@@ -124,6 +124,9 @@ func (d *Destination) decide(c *customer) decision {
 		pending := ledger.Mark{Version: p.Version, Seq: p.Seq}
 		switch pending.Compare(r.mark) {
 		case 0:
+			// An owner before may have been sending it, whichever wake-up brings it now:
+			// that owner's may have given its place to this one.
+			r.again = r.again || p.Next.Before(c.shard.taken)
 			if p.Doubt {
 				// It is to go when nothing older can arrive any more, whoever asks for it.
 				r.due = later(r.due, p.Next)

@@ -38,10 +38,11 @@ func (d *Destination) overwritten(c *customer) time.Time {
 		until = c.lost.until
 	}
 	// The ledger does not say which correction a call was sent with.
-	if p := c.entry.Pending; lingers(p) && (p.Version < version || p.Version == version && edit != "") {
+	older := func(v int64) bool { return v < version || v == version && edit != "" }
+	if p := c.entry.Pending; lingers(p) && older(p.Version) {
 		until = later(until, p.Next)
 	}
-	if r.over || c.dueBefore() {
+	if r.over || c.dueBefore() || c.letterBefore() && older(c.entry.Settled.Version) {
 		until = later(until, d.inherited(c))
 	}
 	return until
@@ -54,7 +55,7 @@ func (d *Destination) arriving(c *customer) time.Time {
 	if p := c.entry.Pending; lingers(p) {
 		until = later(until, p.Next)
 	}
-	if c.flight.again || c.flight.over || c.dueBefore() {
+	if c.flight.again || c.flight.over || c.dueBefore() || c.letterBefore() {
 		until = later(until, d.inherited(c))
 	}
 	return until
@@ -71,13 +72,22 @@ func (c *customer) dueBefore() bool {
 	return p != nil && p.Seq > 0 && p.Version < c.flight.mark.Version && p.Next.Before(c.shard.taken)
 }
 
+// letterBefore reports whether a letter of this version or of one before was there
+// when the shard was taken over: the owner before may have been sending it again,
+// woken by what has since given its place to another wake-up.
+func (c *customer) letterBefore() bool {
+	s := c.entry.Settled
+	return s != nil && (s.Outcome == ledger.Dead || s.Outcome == ledger.Discarded) && s.At.Before(c.shard.taken)
+}
+
 // inherited returns until when a call may still arrive that an owner before had
 // under way when the shard was taken over from it, as a process that is killed does.
-// Of calls that create the journal knows, and of those before what is held the entry.
+// Of calls that create the journal knows, and of those before what is held the entry;
+// what is held itself may have been on its way once more.
 func (d *Destination) inherited(c *customer) time.Time {
 	r, h := c.flight, c.entry.Held
 	created := h == nil && c.end.batch != nil && !r.overDelete
-	if created || h != nil && (ledger.Mark{Version: h.Version, Seq: h.Seq}).Compare(r.mark) >= 0 {
+	if created || h != nil && (ledger.Mark{Version: h.Version, Seq: h.Seq}).Compare(r.mark) > 0 {
 		return time.Time{}
 	}
 	return c.shard.taken.Add(d.Timeout)

@@ -214,3 +214,75 @@ func TestCreatedAgainAfterAKilledWorkersWokenDeletion(t *testing.T) {
 		}
 	})
 }
+
+// A version that is sent once more may be under way at a killed worker, its wake-up
+// coming again, or having given its place to one that nobody was lent before.
+func TestSecondSendingMayBeUnderWayAtAKilledWorker(t *testing.T) {
+	for name, another := range map[string]bool{"the same wake-up": false, "another wake-up": true} {
+		for word, held := range map[string]*ledger.Held{"a:7-!": nil, "a:7!": {Version: 7, Seq: 1, ProviderID: "id-a"}} {
+			t.Run(word+" by "+name, func(t *testing.T) {
+				inWorld(t, func(r *rig) {
+					r.publish("a", eventJSON("a", 7, held == nil, ""))
+					r.wait(time.Hour)
+					r.mu.Lock()
+					r.floors["events-0"], r.lent["events-0"] = 1, 1
+					r.mu.Unlock()
+					r.hold("a", ledger.Entry{
+						Held:    held,
+						Settled: &ledger.Settled{Version: 7, Seq: 1, Outcome: ledger.Delivered},
+						Pending: &ledger.Pending{Version: 7, Seq: 1, Next: time.Now().Add(time.Second), Doubt: true, Delete: held == nil},
+					})
+					r.sink.took = 5 * time.Second
+					r.start()
+					r.wait(2 * time.Second)
+					r.wake(Wakeup{Key: key("a"), Cause: Retry})
+					r.wait(time.Second) // it is under way
+					r.kill()
+					r.halt()
+					if another {
+						r.wake(Wakeup{Key: key("a"), Cause: Retry})
+						r.wait(time.Second)
+					}
+					r.sink.took = 100 * time.Millisecond
+					r.restart()
+					r.wait(2 * time.Second)
+					r.changed("a", 8, "")
+					r.wait(time.Minute)
+					r.wantSent(word, word, "a:8", "a:8!")
+					r.wantSecondSending("a:8")
+					r.wantSettled()
+				})
+			})
+		}
+	}
+}
+
+// A letter may be on its way again at a killed worker, and its wake-up gone.
+func TestNewerVersionIsSentOnceMoreAfterAKilledWorkersReplay(t *testing.T) {
+	inWorld(t, func(r *rig) {
+		r.sink.answer = func(n int, rows []sinks.Row) ([]sinks.Outcome, error) {
+			if n == 1 {
+				return []sinks.Outcome{{Verdict: sinks.Rejected}}, nil
+			}
+			return allTaken(rows), nil
+		}
+		r.hold("a", ledger.Entry{Held: &ledger.Held{Version: 1, ProviderID: "id-a"}})
+		r.start()
+		r.changed("a", 7, "")
+		r.wait(time.Hour)
+		r.sink.took = 5 * time.Second
+		r.wake(Wakeup{Key: key("a"), Cause: Replay})
+		r.wait(time.Second) // it is under way
+		r.kill()
+		r.halt()
+		r.wake(Wakeup{Key: key("a"), Cause: Retry}) // takes the other's place
+		r.wait(time.Second)
+		r.changed("a", 8, "")
+		r.sink.took = 100 * time.Millisecond
+		r.restart()
+		r.wait(time.Minute)
+		r.wantSent("a:7", "a:7", "a:8", "a:8!")
+		r.wantOutcome("a", "delivered 8")
+		r.wantSettled()
+	})
+}
