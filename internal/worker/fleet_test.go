@@ -298,6 +298,48 @@ func TestATimeNamedToOneWorkerHoldsForAll(t *testing.T) {
 	t.Logf("%d calls while the word spread", len(during))
 }
 
+// A lease that is in a living worker's name, though it does not know, would keep
+// everybody from that shard: it gives it back.
+func TestWorkerGivesBackWhatItDoesNotKnowOf(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, newProvider(t, 0), "concurrency: 4")
+	f.start("a")
+	nc := f.server.Connect()
+	ctx, cancel := context.WithTimeout(t.Context(), deadline)
+	defer cancel()
+	planted := ""
+	for {
+		streams, err := stream.Attach(ctx, nc)
+		if err != nil {
+			continue // the worker is making them
+		}
+		board, err := streams.Board(ctx)
+		streams.Close()
+		if ctx.Err() != nil {
+			t.Fatalf("the worker keeps what it does not know of: %+v and error %v", board, err)
+		}
+		if err != nil {
+			continue
+		}
+		there := false
+		for _, l := range board.Leases {
+			there = there || l.Generation == 9
+		}
+		if planted != "" && !there {
+			return
+		}
+		for member := range board.Members {
+			if planted != "" {
+				break
+			}
+			planted = fmt.Sprintf(`{"destination":"one","generation":9,"shard":3,"member":%q}`, member)
+			if _, err := nc.Request("$KV.WORKERS.lease.one.9.3", []byte(planted), deadline); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 // A ledger that was emptied beside cursors stops the destination, instead of
 // creating every customer again, until a person accepts that.
 func TestWorkerRefusesAnEmptiedLedger(t *testing.T) {

@@ -32,6 +32,7 @@ func (r *runner) own(ctx context.Context, m *stream.Member, board *stream.Board)
 		}
 		if errors.Is(err, stream.ErrLayoutBusy) {
 			r.drop(ctx) // let go of the old layout's shards
+			r.disown(ctx, m, board)
 		}
 		return false
 	}
@@ -63,7 +64,25 @@ func (r *runner) own(ctx context.Context, m *stream.Member, board *stream.Board)
 		}
 		r.takeOver(ctx, m, stream.Place{Destination: r.config.Name, Generation: layout.Generation, Shards: layout.Shards, ID: id})
 	}
+	r.disown(ctx, m, board)
 	return len(r.owned) >= share
+}
+
+// disown gives back the leases that are this member's by the board and are not worked
+// on here: while the member lives nobody else could take these shards.
+func (r *runner) disown(ctx context.Context, m *stream.Member, board *stream.Board) {
+	for _, l := range board.Leases {
+		if l.Member != m.ID() || l.Destination != r.config.Name {
+			continue
+		}
+		if o := r.owned[l.Shard]; o != nil && o.lease.Place.Generation == l.Generation {
+			continue
+		}
+		place := stream.Place{Destination: l.Destination, Generation: l.Generation, ID: l.Shard}
+		if err := m.Disown(ctx, place); err != nil && ctx.Err() == nil {
+			r.log.Warn().Err(err).Int(logShard, l.Shard).Msg("release a shard")
+		}
+	}
 }
 
 // layOut sees that the destination is laid out as configured.

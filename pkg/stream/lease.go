@@ -94,3 +94,18 @@ func (l *Lease) Release(ctx context.Context) error {
 	}
 	return err
 }
+
+// Disown gives back a shard that is this worker's by the record alone: nobody heard
+// that it was stored, or giving it back failed. It does nothing where the record says
+// otherwise.
+func (m *Member) Disown(ctx context.Context, place Place) error {
+	var owner LeaseRecord
+	revision, there, err := m.streams.record(ctx, place.lease(), &owner)
+	if err != nil || !there || owner.Member != m.record.ID {
+		return err
+	}
+	if err := m.streams.dropRecord(ctx, place.lease(), revision); !isConflict(err) {
+		return err
+	}
+	return nil
+}
