@@ -125,19 +125,11 @@ var figuresLine = regexp.MustCompile(`(?m)^figures (\d+) (\d+) (\d+) (\d+) (\d+)
 func (s serving) once(ctx context.Context, wrk, program, folder string, lines int) (l load, err error) {
 	ctx, cancel := context.WithTimeout(ctx, runTakes)
 	defer cancel()
-	broker, err := startServer(ctx, s.Sync)
+	broker, _, end, err := openBroker(ctx, s.Sync)
 	if err != nil {
 		return load{}, err
 	}
-	defer func() { err = errors.Join(err, broker.stop()) }()
-	nc, err := broker.connect()
-	if err != nil {
-		return load{}, err
-	}
-	defer nc.Close()
-	if err := makeStreams(ctx, nc); err != nil {
-		return load{}, err
-	}
+	defer func() { err = errors.Join(err, end()) }()
 	serve, url, err := startServe(ctx, program, folder, broker.URL)
 	if err != nil {
 		return load{}, err

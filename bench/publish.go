@@ -91,19 +91,11 @@ func (p publishing) run(ctx context.Context, r *report) (err error) {
 func (p publishing) once(ctx context.Context, way, program, folder string) (taken sample, err error) {
 	ctx, cancel := context.WithTimeout(ctx, runTakes)
 	defer cancel()
-	s, err := startServer(ctx, p.Sync)
+	s, nc, end, err := openBroker(ctx, p.Sync)
 	if err != nil {
 		return sample{}, err
 	}
-	defer func() { err = errors.Join(err, s.stop()) }()
-	nc, err := s.connect()
-	if err != nil {
-		return sample{}, err
-	}
-	defer nc.Close()
-	if err := makeStreams(ctx, nc); err != nil {
-		return sample{}, err
-	}
+	defer func() { err = errors.Join(err, end()) }()
 	if way == "nats.go" {
 		return p.raw(ctx, s, nc)
 	}

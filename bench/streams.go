@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/nats-io/nats.go"
@@ -27,6 +28,24 @@ func makeStreams(ctx context.Context, nc *nats.Conn) error {
 	}
 	streams.Close()
 	return nil
+}
+
+// openBroker starts a broker that has the product's streams. The caller ends it.
+func openBroker(ctx context.Context, sync string) (s *server, nc *nats.Conn, end func() error, err error) {
+	if s, err = startServer(ctx, sync); err != nil {
+		return nil, nil, nil, err
+	}
+	if nc, err = s.connect(); err != nil {
+		return nil, nil, nil, errors.Join(err, s.stop())
+	}
+	end = func() error {
+		nc.Close()
+		return s.stop()
+	}
+	if err = makeStreams(ctx, nc); err != nil {
+		return nil, nil, nil, errors.Join(err, end())
+	}
+	return s, nc, end, nil
 }
 
 // publish stores the changes as fast as it can, so many groups at once: one keeps
